@@ -1,0 +1,166 @@
+"""The main job from the shell: ``python -m segmentation [FILE]``.
+
+A thin skin over the library: it reads the arguments, calls the parts that a script would call, and prints. What
+it accepts, prints, writes and returns is described in ``docs/command_line.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from segmentation import __version__
+from segmentation._cli import _files, _job, _show, _write
+from segmentation._cli._arguments import FILE_ARGUMENTS, parser
+from segmentation._cli._errors import CommandError, one_line
+from segmentation._format import count
+from segmentation._progress import progress
+from segmentation.exceptions import FitDiagnosisWarning
+
+__all__ = ["main"]
+
+OK, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments, without the name of the program. Default: those of the process.
+
+    Returns
+    -------
+    int
+        0 done; 2 the arguments, the file or the data cannot be used, said in one line on standard error; 130
+        interrupted; 141 nobody read the output to its end.
+    """
+    try:
+        status = _run(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except CommandError as error:
+        print(f"segmentation: error: {one_line(error)}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("segmentation: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return PIPE_CLOSED
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as done:  # --help and --version
+        return int(done.code or 0)
+    start = time.perf_counter()
+    settings = _settings(arguments)
+    names = ["customers", "segments"]
+    if arguments.output is not None:
+        _write.check_output(arguments.output, names, arguments.format, force=arguments.force)
+    notes: list[str] = []
+    doubts: list[str] = []
+    with _collected(notes, doubts), progress(what="reading", total=len(_job.STEPS) + 1, show=arguments.progress) as bar:
+        orders = _orders(arguments)
+        bar.update()
+        result = _job.run(orders, settings, bar)
+    written = _write_result(arguments, result)
+    print(f"customer-segments {__version__}\n")
+    print(_show.show(orders, result, settings, _labelled(notes, doubts, result.diagnosis)))
+    print(f"\n{written}\nDone in {time.perf_counter() - start:.1f} s.")
+    return OK
+
+
+def _orders(arguments: argparse.Namespace) -> _files.Orders:
+    if arguments.file is None:
+        try:
+            return _files.cdnow()
+        except FileNotFoundError as error:
+            raise CommandError(one_line(error)) from error
+    columns = {role: getattr(arguments, role) for role in _files.ROLES if getattr(arguments, role) is not None}
+    return _files.read_orders(
+        arguments.file,
+        _files.FileOptions(
+            columns=columns,
+            timestamp_format=arguments.timestamp_format,
+            encoding=arguments.encoding,
+            separator=arguments.separator,
+            decimal=arguments.decimal or ".",
+            sheet=arguments.sheet,
+        ),
+    )
+
+
+def _settings(arguments: argparse.Namespace) -> _job.Settings:
+    given = [f"--{name.replace('_', '-')}" for name in FILE_ARGUMENTS if getattr(arguments, name) is not None]
+    if arguments.file is None and given:
+        verb = "say" if len(given) > 1 else "says"
+        raise CommandError(f"{', '.join(given)} {verb} something about a file, and no FILE is given.")
+    if arguments.output is None and (arguments.force or arguments.format):
+        raise CommandError("--format and --force need --output DIR; without it nothing is written.")
+    arguments.format = arguments.format or _write.FORMATS[0]
+    return _job.Settings(
+        n_segments=arguments.segments,
+        as_of=arguments.as_of,
+        horizon_days=arguments.horizon_days,
+        refunds=arguments.refunds,
+        purchase_model=arguments.purchase_model,
+        annual_discount_rate=arguments.annual_discount_rate,
+        margin=arguments.margin,
+        random_state=arguments.random_state,
+    )
+
+
+def _write_result(arguments: argparse.Namespace, result: _job.Result) -> str:
+    """Write the tables where that is wanted, and say what was written."""
+    if arguments.output is None:
+        return "Nothing was written; --output DIR writes the tables of customers and segments."
+    tables = {"customers": result.customers, "segments": result.segments}
+    paths = _write.write_tables(tables, arguments.output, arguments.format)
+    sizes = [count(len(table), "row") for table in tables.values()]
+    return "\n".join(f"Written: {path} ({size})" for path, size in zip(paths, sizes, strict=True))
+
+
+@contextmanager
+def _collected(notes: list[str], doubts: list[str]) -> Iterator[None]:
+    """Collect what the library warns of, each text once; other warnings stay what they are."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        if not issubclass(warning.category, UserWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            continue
+        texts, text = doubts if issubclass(warning.category, FitDiagnosisWarning) else notes, one_line(warning.message)
+        if text not in texts:
+            texts.append(text)
+
+
+def _labelled(notes: Sequence[str], doubts: Sequence[str], findings: Sequence[str]) -> list[tuple[str, str]]:
+    """Say of each finding of a fit, one by one, whether the warning that sums them up rests on it."""
+    labelled = [("doubtful" if any(one in doubt for doubt in doubts) else "note", one) for one in findings]
+    unexplained = [("doubtful", doubt) for doubt in doubts if not any(one in doubt for one in findings)]
+    return [*(("note", note) for note in notes), *unexplained, *sorted(labelled, key=lambda pair: pair[0])]
+
+
+def _forget_output() -> None:
+    """Point standard output nowhere, so that closing it does not complain about the closed pipe again."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    for _stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter shows its number instead of ending the command.
+        with suppress(AttributeError):
+            _stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The main job, from orders to segments in order of priority, out of the library's public parts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from segmentation._cli._errors import CommandError, one_line, refused_as
+from segmentation._cli._files import Orders
+from segmentation._format import count
+from segmentation.compose import assign, score_customers
+from segmentation.exceptions import ColumnError, CustomerTableError, FitError
+from segmentation.features import OrdersReport, btyd_table, rfm_table
+from segmentation.prioritizers import ValuePrioritizer
+from segmentation.profile import profile_segments
+from segmentation.scorers import CLVScorer
+from segmentation.segmenters import KMeansSegmenter
+
+__all__ = ["Result", "Settings", "run"]
+
+# The library's messages name its parameters; here they are arguments of the command.
+ARGUMENTS = {"as_of": "--as-of", "refunds='net'": "--refunds net", "refunds='drop'": "--refunds drop"}
+
+STEPS = ("counting purchases", "forming segments", "fitting customer value", "describing segments")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for."""
+
+    n_segments: int = 5
+    as_of: dt.date | None = None
+    horizon_days: int = 365
+    refunds: Any = "net"
+    purchase_model: Any = "mbg_nbd"
+    annual_discount_rate: float = 0.0
+    margin: float = 1.0
+    random_state: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the job found.
+
+    `customers` is indexed by customer: the assignment, the features, the scores. `profile` and `plan` are the
+    library's tables. `no_value` says why there are no scores, and is None where there are; `diagnosis` is what the
+    fit of the model found worth knowing.
+    """
+
+    report: OrdersReport
+    customers: pd.DataFrame
+    features: pd.DataFrame
+    profile: pd.DataFrame
+    plan: pd.DataFrame
+    ranked_by: str
+    no_value: str | None
+    diagnosis: tuple[str, ...]
+
+    @property
+    def segments(self) -> pd.DataFrame:
+        """One row per segment, first the one to act on first: the profile and the priorities."""
+        return self.profile.loc[self.plan.index].join(self.plan)
+
+
+def run(orders: Orders, settings: Settings, bar: Any) -> Result:
+    """Run the job.
+
+    Raises
+    ------
+    CommandError
+        If the orders cannot be used, or there are more segments than customers.
+    """
+    bar.set_description_str(STEPS[0])
+    features, purchases, report = _features(orders, settings)
+    _check_size(len(features), settings.n_segments)
+    _next(bar, STEPS[1])
+    with refused_as(CustomerTableError, ColumnError):
+        segmenter = KMeansSegmenter(settings.n_segments, random_state=settings.random_state).fit(features)
+    segments = assign(segmenter, features)
+    _next(bar, STEPS[2])
+    scores, no_value, diagnosis = _scores(purchases, settings)
+    _next(bar, STEPS[3])
+    # Without a model, the past stands in for the future: what customers have spent, or how often they have bought.
+    ranking = (
+        scores if scores is not None else features[["total_spend" if "total_spend" in features else "n_purchases"]]
+    )
+    profile = profile_segments(segments, scores=ranking, features=features)
+    ranked_by = f"{ranking.columns[0]}_total"
+    plan = ValuePrioritizer(by=ranked_by).prioritize(profile)
+    bar.update()
+    tables = [segments, features] if scores is None else [segments, features, scores]
+    return Result(report, pd.concat(tables, axis=1), features, profile, plan, ranked_by, no_value, diagnosis)
+
+
+def _next(bar: Any, what: str) -> None:
+    bar.update()
+    bar.set_description_str(what)
+
+
+def _features(orders: Orders, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, OrdersReport]:
+    columns: dict[str, Any] = orders.columns
+    # A TypeError here is a column of a kind that the library does not take.
+    with refused_as(ValueError, TypeError, words=ARGUMENTS):
+        features, report = rfm_table(
+            orders.table, **columns, as_of=settings.as_of, refunds=settings.refunds, return_report=True
+        )
+        purchases, _ = btyd_table(
+            orders.table, **columns, observation_end=settings.as_of, refunds=settings.refunds, return_report=True
+        )
+    return features, purchases, report
+
+
+def _check_size(n_customers: int, n_segments: int) -> None:
+    if n_segments > n_customers:
+        raise CommandError(
+            f"{count(n_customers, 'customer')} cannot make {count(n_segments, 'segment')}: "
+            f"give --segments {n_customers} or fewer."
+        )
+
+
+def _scores(purchases: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame | None, str | None, tuple[str, ...]]:
+    """Return the scores, why there are none, and what the fit found worth knowing."""
+    scorer = CLVScorer(
+        settings.purchase_model,
+        spend_model="gamma_gamma" if "monetary_value" in purchases else None,
+        horizon_days=settings.horizon_days,
+        annual_discount_rate=settings.annual_discount_rate,
+        margin=settings.margin,
+    )
+    try:
+        scorer.fit(purchases)
+    except FitError as error:
+        return None, one_line(error), ()
+    return score_customers(scorer, purchases), None, scorer.diagnosis_
