@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import count, name_some, nearest
 from segmentation._frames import is_frame, kind_of
+from segmentation._notes import notes_of, with_notes
 from segmentation._validation import as_customers, customer_index
 from segmentation.exceptions import AssignmentError
 
@@ -156,4 +157,5 @@ def relabel(assignment: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
         table["segment"].map(renamed).astype(object), categories=pd.Index(categories, dtype=object)
     )
     membership = np.where(segment == UNASSIGNED, 0.0, table["membership"])
-    return pd.DataFrame({"segment": segment, "membership": membership}, index=customer_index(table.index))
+    result = pd.DataFrame({"segment": segment, "membership": membership}, index=customer_index(table.index))
+    return with_notes(result, notes_of(assignment))

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from segmentation._format import name_some
 from segmentation._frames import is_frame, kind_of
+from segmentation._notes import with_notes
 from segmentation._priorities import Override, rank_segments
 from segmentation._tags import ScorerTags, SegmentationTags, SegmenterTags, extend_tags
 from segmentation._validation import as_customers, numeric_customers, select_columns
@@ -171,6 +172,10 @@ class Segmenter(ClusterMixin, TransformerMixin, _CustomerEstimator):
             return np.zeros(0, dtype=np.int64)
         return self._checked_codes(self._codes(data, membership), len(membership))
 
+    def _table(self, codes: NDArray[np.int64], membership: NDArray[np.float64], index: pd.Index) -> pd.DataFrame:
+        """Make the assignment table; what a segmenter has to say about its segments (``notes_``) goes with it."""
+        return with_notes(make_assignment(codes, membership, self.segments_, index), getattr(self, "notes_", ()))
+
     @final
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn segments from customers.
@@ -242,10 +247,11 @@ class Segmenter(ClusterMixin, TransformerMixin, _CustomerEstimator):
         -------
         pandas.DataFrame
             Index ``customer_id``; ``segment`` (Categorical: all segments, then "unassigned") and
-            ``membership`` (degree in the assigned segment; 0 where unassigned).
+            ``membership`` (degree in the assigned segment; 0 where unassigned). Where the segmenter has
+            ``notes_``, they stand in ``attrs["notes"]`` and are printed below the table.
         """
         data, index, membership = self._apply(X)
-        return make_assignment(self._apply_codes(data, membership), membership, self.segments_, index)
+        return self._table(self._apply_codes(data, membership), membership, index)
 
     @final
     def fit_assign(self, X: Any, y: Any = None) -> pd.DataFrame:
@@ -254,7 +260,7 @@ class Segmenter(ClusterMixin, TransformerMixin, _CustomerEstimator):
         Works for every segmenter, also for one that cannot predict for other customers.
         """
         membership, index = self._learn(X, y)
-        return make_assignment(self.labels_, membership, self.segments_, index)
+        return self._table(self.labels_, membership, index)
 
     @final
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from segmentation._frames import is_frame, kind_of
+from segmentation._notes import notes_of, with_notes
 from segmentation._validation import as_customers
 from segmentation.base import Scorer, Segmenter
 from segmentation.exceptions import CustomerTableError
@@ -53,7 +54,7 @@ def assign(model: Any, X: Any) -> pd.DataFrame:
     """
     data, index, segmenter = prepared(model, X, Segmenter, "assign")
     table: pd.DataFrame = segmenter.assign(data)
-    return table if index is None else table.set_axis(index, axis=0)
+    return table if index is None else with_notes(table.set_axis(index, axis=0), notes_of(table))
 
 
 def score_customers(model: Any, X: Any) -> pd.DataFrame:

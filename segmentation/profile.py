@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import count, name_some
 from segmentation._frames import is_frame, to_pandas
+from segmentation._notes import notes_of, with_notes
 from segmentation._validation import as_customers
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import ColumnError, CustomerTableError, UnmatchedCustomersWarning
@@ -67,6 +68,7 @@ def profile_segments(
             Share of each level of a text or categorical column among the customers for whom it is known. A column
             in which nothing is known gives one column ``<feature>``, missing.
 
+        Notes of the assignment (``attrs["notes"]``) go with the profile and are printed below it.
         ``attrs["unmatched"]`` counts the customers that stand in one table and not in the other, for instance
         ``{"scores": {"only_in_scores": 0, "only_in_assignment": 2}}``.
 
@@ -128,7 +130,7 @@ def profile_segments(
     profile = pd.DataFrame(columns, index=pd.Index(names.astype(object), name="segment"))
     profile.attrs["unmatched"] = unmatched
     _warn_unmatched(unmatched)
-    return profile
+    return with_notes(profile, notes_of(assignment))
 
 
 def _add(columns: dict[str, Any], new: Iterable[tuple[str, Any]]) -> None:

@@ -25,6 +25,7 @@ LAYERS = [
         "_optional",
         "_progress",
         "_format",
+        "_notes",
         "_plotting",
         "exceptions",
     },
