@@ -92,7 +92,12 @@ def to_pandas(frame: Any, *, name: str = "frame") -> pd.DataFrame:
     eager = as_eager(frame, name=name)
     try:
         decimals = [name for name, dtype in eager.schema.items() if dtype == nw.Decimal]
-        return eager.with_columns(nw.col(*decimals).cast(nw.Float64) if decimals else []).to_pandas()
+        if not decimals:
+            return eager.to_pandas()
+        numbers = nw.col(*decimals)
+        if eager.implementation is nw.Implementation.PYARROW:  # its cast of 0.57 gives 0.5700000000000001
+            numbers = numbers.cast(nw.String)
+        return eager.with_columns(numbers.cast(nw.Float64)).to_pandas()
     except ModuleNotFoundError as error:
         raise _needs_pyarrow(frame, error) from error
 
