@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Literal, cast, overload
 
-import numpy as np
+import narwhals as nw
 import pandas as pd
 
 from segmentation.features._days import Granularity, as_ordinal, period_start
 from segmentation.features._orders import OrderLines, Refunds, Roles, check_choice, read_orders
-from segmentation.features._purchases import customer_periods, finish, require_customers
+from segmentation.features._purchases import counted, customer_periods, finish, per_purchase
 from segmentation.features._report import OrdersReport
 
 __all__ = ["btyd_table", "calibration_holdout"]
@@ -27,6 +27,7 @@ def btyd_table(
     granularity: Granularity = "D",
     refunds: Refunds = "net",
     return_report: Literal[False] = False,
+    collect: Literal[True] = True,
 ) -> pd.DataFrame: ...
 @overload
 def btyd_table(
@@ -39,7 +40,9 @@ def btyd_table(
     granularity: Granularity = "D",
     refunds: Refunds = "net",
     return_report: Literal[True],
+    collect: Literal[True] = True,
 ) -> tuple[pd.DataFrame, OrdersReport]: ...
+@overload
 def btyd_table(
     orders: Any,
     *,
@@ -50,7 +53,20 @@ def btyd_table(
     granularity: Granularity = "D",
     refunds: Refunds = "net",
     return_report: bool = False,
-) -> pd.DataFrame | tuple[pd.DataFrame, OrdersReport]:
+    collect: Literal[False],
+) -> Any: ...
+def btyd_table(
+    orders: Any,
+    *,
+    customer_id: str,
+    timestamp: str,
+    amount: str | None = None,
+    observation_end: Any = None,
+    granularity: Granularity = "D",
+    refunds: Refunds = "net",
+    return_report: bool = False,
+    collect: bool = True,
+) -> Any:
     """Turn order lines into what purchase and spend models are fitted to: one row per customer.
 
     Times are always in days. *Recency* here is the time from the first to the last purchase, as in the
@@ -58,7 +74,7 @@ def btyd_table(
 
     Parameters
     ----------
-    orders, customer_id, timestamp, amount, return_report
+    orders, customer_id, timestamp, amount, return_report, collect
         As in `rfm_table`, also for what counts as missing, as a date and as a day.
     observation_end : date, datetime, Timestamp or ISO 8601 text, optional
         Last day of the observation. The whole day counts, and with ``granularity="W"`` the whole week that
@@ -135,8 +151,8 @@ def btyd_table(
         granularity=granularity,
     )
     customers = customer_periods(lines, granularity=granularity, repeat_spend=True)
-    table = _summary(require_customers(customers, lines), lines.end, granularity)
-    return finish(table, customers, lines, return_report=return_report)
+    columns = _summary(lines, lines.end, granularity)
+    return finish(columns, customers, lines, return_report=return_report, collect=collect)
 
 
 @overload
@@ -151,6 +167,7 @@ def calibration_holdout(
     granularity: Granularity = "D",
     refunds: Refunds = "net",
     return_report: Literal[False] = False,
+    collect: Literal[True] = True,
 ) -> pd.DataFrame: ...
 @overload
 def calibration_holdout(
@@ -164,7 +181,9 @@ def calibration_holdout(
     granularity: Granularity = "D",
     refunds: Refunds = "net",
     return_report: Literal[True],
+    collect: Literal[True] = True,
 ) -> tuple[pd.DataFrame, OrdersReport]: ...
+@overload
 def calibration_holdout(
     orders: Any,
     *,
@@ -176,12 +195,26 @@ def calibration_holdout(
     granularity: Granularity = "D",
     refunds: Refunds = "net",
     return_report: bool = False,
-) -> pd.DataFrame | tuple[pd.DataFrame, OrdersReport]:
+    collect: Literal[False],
+) -> Any: ...
+def calibration_holdout(
+    orders: Any,
+    *,
+    customer_id: str,
+    timestamp: str,
+    amount: str | None = None,
+    calibration_end: Any,
+    observation_end: Any = None,
+    granularity: Granularity = "D",
+    refunds: Refunds = "net",
+    return_report: bool = False,
+    collect: bool = True,
+) -> Any:
     """Split orders in time: what a model may learn from, and what it is then compared with.
 
     Parameters
     ----------
-    orders, customer_id, timestamp, amount, granularity, refunds, return_report
+    orders, customer_id, timestamp, amount, granularity, refunds, return_report, collect
         As in `btyd_table`.
     calibration_end : date, datetime, Timestamp or ISO 8601 text
         Last day of the calibration period, cut at the end of that **day** at either granularity: nothing of the
@@ -257,33 +290,24 @@ def calibration_holdout(
     )
     split = _calibration_day(calibration_end, observation_end, lines)
     customers = customer_periods(lines, granularity=granularity, calibration_end=split, repeat_spend=True)
-    buyers = require_customers(customers, lines)
-    table = _summary(buyers, split, granularity)
-    table["frequency_holdout"] = buyers["holdout_periods"]
+    columns = _summary(lines, split, granularity)
+    columns["frequency_holdout"] = counted("holdout_periods")
     if lines.has_amount:
-        table["monetary_value_holdout"] = _per_purchase(buyers["holdout_spend"], buyers["holdout_periods"])
-    table["duration_holdout"] = float(lines.end - split)
-    return finish(table, customers, lines, return_report=return_report, calibration_end=split)
+        columns["monetary_value_holdout"] = per_purchase("holdout_spend", nw.col("holdout_periods"))
+    columns["duration_holdout"] = (nw.col("n_rows") * 0 + (lines.end - split)).cast(nw.Float64)
+    return finish(columns, customers, lines, return_report=return_report, collect=collect, calibration_end=split)
 
 
-def _summary(buyers: pd.DataFrame, end: int, granularity: Granularity) -> pd.DataFrame:
-    """Return frequency, recency, T and, with amounts, the money per repeat purchase."""
-    repeats = buyers["n_periods"] - 1
-    table = pd.DataFrame(
-        {
-            "frequency": repeats,
-            "recency": (buyers["last"] - buyers["first"]).astype(np.float64),
-            "T": (period_start(end, granularity) - buyers["first"]).astype(np.float64),
-        }
-    )
-    if "repeat_spend" in buyers:
-        table["monetary_value"] = _per_purchase(buyers["repeat_spend"], repeats)
-    return table
-
-
-def _per_purchase(spend: pd.Series, purchases: pd.Series) -> pd.Series:
-    """Divide, with 0.0 where there is no purchase, even if a refund was paid."""
-    return (spend / purchases.where(purchases > 0)).fillna(0.0)
+def _summary(lines: OrderLines, end: int, granularity: Granularity) -> dict[str, nw.Expr]:
+    """Frequency, recency, T and, with amounts, the money per repeat purchase."""
+    columns = {
+        "frequency": (nw.col("n_periods") - 1).cast(nw.Int64),
+        "recency": (nw.col("last") - nw.col("first")).cast(nw.Float64),
+        "T": (nw.lit(period_start(end, granularity)) - nw.col("first")).cast(nw.Float64),
+    }
+    if lines.has_amount:
+        columns["monetary_value"] = per_purchase("repeat_spend", nw.col("n_periods") - 1)
+    return columns
 
 
 def _calibration_day(calibration_end: Any, observation_end: Any, lines: OrderLines) -> int:

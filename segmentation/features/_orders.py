@@ -20,7 +20,7 @@ from segmentation._frames import as_lazy, is_pandas, to_pandas
 from segmentation.exceptions import ColumnError
 from segmentation.features import _days, _objects
 
-__all__ = ["OrderLines", "Refunds", "Roles", "check_choice", "read_orders"]
+__all__ = ["OrderLines", "Refunds", "Roles", "check_choice", "one_row", "read_orders"]
 
 Refunds = Literal["net", "drop", "raise"]
 
@@ -75,6 +75,7 @@ class OrderLines:
     first_day: int
     end: int
     time_zone: str | None
+    eager: bool
 
     @property
     def has_amount(self) -> bool:
@@ -84,7 +85,7 @@ class OrderLines:
     def n_duplicates(self) -> int:
         """Count rows that repeat an earlier one in every column used; a pass over the data of its own."""
         distinct = self.lines.select(*self.roles.names()).unique()
-        return int(self.counts["n_usable"]) - int(_one_row(distinct.select(n=nw.len()))["n"])
+        return int(self.counts["n_usable"]) - int(one_row(distinct.select(n=nw.len()))["n"])
 
 
 def check_choice(value: Any, name: str, choices: Any) -> None:
@@ -140,6 +141,7 @@ def read_orders(
         first_day=int(counts["first_day"]),
         end=end_day if end_day is not None else int(counts["last_day"]),
         time_zone=time_zone,
+        eager=is_pandas(orders) or isinstance(nw.from_native(orders, pass_through=True), nw.DataFrame),
     )
 
 
@@ -252,7 +254,7 @@ def _count_rows(frame: nw.LazyFrame[Any], roles: Roles) -> dict[str, Any]:
         figures["refunds_total"] = nw.when(refund).then(nw.col(AMOUNT)).otherwise(nw.lit(0.0)).sum()
         figures["n_zero_amounts"] = _number_of((usable & (nw.col(AMOUNT) == 0)).fill_null(False))
     nothing = {"n_texts": 0, "n_refunds": 0, "refunds_total": 0.0, "n_zero_amounts": 0}
-    return {**nothing, **_one_row(frame.select(**figures))}
+    return {**nothing, **one_row(frame.select(**figures))}
 
 
 def _number_of(rows: nw.Expr) -> nw.Expr:
@@ -260,7 +262,7 @@ def _number_of(rows: nw.Expr) -> nw.Expr:
     return rows.cast(nw.Int64).sum()
 
 
-def _one_row(frame: nw.LazyFrame[Any]) -> dict[str, Any]:
+def one_row(frame: nw.LazyFrame[Any]) -> dict[str, Any]:
     """Bring back a table of one row as plain numbers; a sum or minimum of nothing, which may be null, as 0."""
     row = {str(name): value for name, value in to_pandas(frame).iloc[0].items()}
     numbers = {name: 0 if pd.isna(value) else value for name, value in row.items()}

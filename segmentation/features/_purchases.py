@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import narwhals as nw
@@ -18,12 +19,15 @@ from segmentation._format import count
 from segmentation._frames import to_pandas
 from segmentation.exceptions import DroppedRowsWarning
 from segmentation.features._days import Granularity, period_start
-from segmentation.features._orders import AMOUNT, CUSTOMER, DAY, IS_REFUND, OrderLines
+from segmentation.features._orders import AMOUNT, CUSTOMER, DAY, IS_REFUND, OrderLines, one_row
 from segmentation.features._report import LEFT_OUT, MEANINGS, OrdersReport
 
-__all__ = ["NO_PERIOD", "customer_periods", "finish", "require_customers"]
+__all__ = ["NO_PERIOD", "counted", "customer_periods", "finish", "per_purchase"]
 
 PERIOD, IN_HOLDOUT, BUYS = "period", "in_holdout", "buys"
+
+# Columns of `customer_periods` that tell who belongs into the result.
+SIDES = ("n_rows", "n_periods", "holdout_periods")
 
 # Later than any date: the first purchase of a customer who has none.
 NO_PERIOD = 10**7
@@ -35,16 +39,16 @@ def customer_periods(
     granularity: Granularity = "D",
     calibration_end: int | None = None,
     repeat_spend: bool = False,
-) -> pd.DataFrame:
-    """Bring the lines down to one row per customer, with or without a purchase.
+) -> nw.LazyFrame[Any]:
+    """Bring the lines down to one row per customer, with or without a purchase, still in the engine.
 
     Returns
     -------
-    pandas.DataFrame
-        Index ``customer_id``, sorted; columns ``n_rows``, ``first`` and ``last`` (ordinals of the first day of
-        the first and the last purchase period, up to `calibration_end` where there is one), ``n_periods``,
-        ``holdout_periods``; with amounts ``spend``, ``holdout_spend`` and, where asked for, ``repeat_spend``:
-        everything after the first purchase period.
+    narwhals.LazyFrame
+        ``customer_id``; ``n_rows``, ``first`` and ``last`` (ordinals of the first day of the first and the last
+        purchase period, up to `calibration_end` where there is one), ``n_periods``, ``holdout_periods``; with
+        amounts ``spend``, ``holdout_spend`` and, where asked for, ``repeat_spend``: everything after the first
+        purchase period, which may be null where there is nothing.
     """
     cells = _cells(orders, granularity, calibration_end)
     customers = cells.group_by(CUSTOMER).agg(
@@ -64,7 +68,7 @@ def customer_periods(
             .agg(nw.col("spend").sum().alias("repeat_spend"))
         )
         customers = customers.join(after, on=CUSTOMER, how="left")
-    return _indexed(to_pandas(customers))
+    return customers
 
 
 def _cells(orders: OrderLines, granularity: Granularity, calibration_end: int | None) -> nw.LazyFrame[Any]:
@@ -105,15 +109,24 @@ def _spend_by_side() -> list[nw.Expr]:
     ]
 
 
-def _indexed(customers: pd.DataFrame) -> pd.DataFrame:
+def counted(column: str) -> nw.Expr:
+    """A whole number of the result."""
+    return nw.col(column).cast(nw.Int64)
+
+
+def per_purchase(spend: str, purchases: nw.Expr) -> nw.Expr:
+    """Divide, with 0.0 where there is no purchase, even if a refund was paid."""
+    divisor = nw.when(purchases > 0).then(purchases).otherwise(nw.lit(1)).cast(nw.Float64)
+    money = nw.when(purchases > 0).then(nw.col(spend).fill_null(0.0)).otherwise(nw.lit(0.0))
+    return money / divisor
+
+
+def _indexed(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Index by customer, sorted, in the types pandas has by itself, whichever engine the rows came from."""
-    index = _plain_index(customers[CUSTOMER])
-    columns = {}
-    for name in customers.columns.drop(CUSTOMER):
-        kind = np.float64 if name.endswith("spend") else np.int64
-        # The left join leaves a hole where there is no spend after the first purchase.
-        columns[name] = customers[name].to_numpy(dtype="float64", na_value=0.0).astype(kind)
-    return pd.DataFrame(columns, index=index).sort_index()
+    index = _plain_index(table[CUSTOMER])
+    whole = {name for name in columns if name.startswith(("frequency", "n_"))}
+    values = {name: table[name].to_numpy(dtype="float64" if name not in whole else "int64") for name in columns}
+    return pd.DataFrame(values, index=index).sort_index()
 
 
 def _plain_index(ids: pd.Series) -> pd.Index:
@@ -129,58 +142,127 @@ def _plain_index(ids: pd.Series) -> pd.Index:
     return cast("pd.Index[Any]", pd.Index(values, name=CUSTOMER, tupleize_cols=False))
 
 
-def require_customers(customers: pd.DataFrame, orders: OrderLines) -> pd.DataFrame:
-    """Return the customers who belong into the result, those with a purchase, and raise if there is none."""
-    buyers = customers[customers["n_periods"] > 0]
-    if buyers.empty:
-        first, end = dt.date.fromordinal(orders.first_day), dt.date.fromordinal(orders.end)
-        raise ValueError(
-            f"no customer of orders has a purchase in the period a table can be made for: {len(customers):,} "
-            f"with usable rows from {first} to {end} have only refunds (negative amounts in "
-            f"{orders.roles.amount!r}), or only purchases after the calibration period. Check the sign of the "
-            "amounts and the dates."
-        )
-    return buyers
-
-
 def finish(
-    table: pd.DataFrame,
-    customers: pd.DataFrame,
+    columns: Mapping[str, nw.Expr],
+    customers: nw.LazyFrame[Any],
     orders: OrderLines,
     *,
     return_report: bool,
+    collect: bool,
     calibration_end: int | None = None,
-) -> pd.DataFrame | tuple[pd.DataFrame, OrdersReport]:
-    """Return the table with its report, or alone with one warning where rows were left out."""
-    new = (customers["n_periods"] == 0) & (customers["holdout_periods"] > 0)
-    refund_only = (customers["n_periods"] == 0) & (customers["holdout_periods"] == 0)
-    left_out_later = {
-        "n_refund_only_rows": int(customers.loc[refund_only, "n_rows"].sum()),
-        "n_new_in_holdout_rows": int(customers.loc[new, "n_rows"].sum()),
+) -> Any:
+    """Compute the columns of the result for the customers who belong into it, and count the others.
+
+    Parameters
+    ----------
+    columns : mapping of name to expression on the columns of `customers`
+    customers : LazyFrame
+        From `customer_periods`.
+    orders : OrderLines
+    return_report, collect : bool
+        As the public functions take them.
+    calibration_end : int, optional
+
+    Returns
+    -------
+    table, or (table, report)
+        pandas with ``collect=True``, else a frame of the engine, lazy where the orders were.
+    """
+    table = customers.filter(nw.col("n_periods") > 0).select(
+        CUSTOMER, *(value.alias(name) for name, value in columns.items())
+    )
+    if collect:
+        everybody = to_pandas(
+            customers.select(
+                CUSTOMER,
+                *(value.alias(name) for name, value in columns.items()),
+                **{name: nw.col(name) for name in SIDES},
+            )
+        )
+        sides = {name: everybody[name].to_numpy(dtype="int64") for name in SIDES}
+        result: Any = _indexed(everybody[sides["n_periods"] > 0], list(columns))
+        found = _found(pd.DataFrame(sides))
+    else:
+        result = _native(table, orders)
+        found = one_row(customers.select(**_found_in_engine()))
+    if not found["n_customers"]:
+        raise _no_purchase(found["n_new"] + found["n_refund_only"], orders)
+    left_out, report = _account(found, orders, calibration_end)
+    if return_report:
+        return result, report()
+    _warn_of_rows_left_out(left_out, int(orders.counts["n_rows"]))
+    return result
+
+
+def _native(table: nw.LazyFrame[Any], orders: OrderLines) -> Any:
+    """Return the engine's own frame, collected where the orders were no lazy frame."""
+    return nw.to_native(table.collect() if orders.eager else table)
+
+
+def _found(customers: pd.DataFrame) -> dict[str, int]:
+    """Count customers, and the rows of those who are not in the result."""
+    buys, later = customers["n_periods"] > 0, customers["holdout_periods"] > 0
+    new, refund_only = ~buys & later, ~buys & ~later
+    return {
+        "n_customers": int(buys.sum()),
+        "n_new": int(new.sum()),
+        "n_refund_only": int(refund_only.sum()),
+        "new_rows": int(customers.loc[new, "n_rows"].sum()),
+        "refund_only_rows": int(customers.loc[refund_only, "n_rows"].sum()),
     }
+
+
+def _found_in_engine() -> dict[str, nw.Expr]:
+    """The same counts as expressions."""
+    buys, later, rows = nw.col("n_periods") > 0, nw.col("holdout_periods") > 0, nw.col("n_rows")
+    new, refund_only = ~buys & later, ~buys & ~later
+    return {
+        "n_customers": buys.cast(nw.Int64).sum(),
+        "n_new": new.cast(nw.Int64).sum(),
+        "n_refund_only": refund_only.cast(nw.Int64).sum(),
+        "new_rows": nw.when(new).then(rows).otherwise(nw.lit(0)).sum(),
+        "refund_only_rows": nw.when(refund_only).then(rows).otherwise(nw.lit(0)).sum(),
+    }
+
+
+def _no_purchase(n_customers: int, orders: OrderLines) -> ValueError:
+    first, end = dt.date.fromordinal(orders.first_day), dt.date.fromordinal(orders.end)
+    return ValueError(
+        f"no customer of orders has a purchase in the period a table can be made for: {n_customers:,} "
+        f"with usable rows from {first} to {end} have only refunds (negative amounts in "
+        f"{orders.roles.amount!r}), or only purchases after the calibration period. Check the sign of the "
+        "amounts and the dates."
+    )
+
+
+def _account(
+    found: Mapping[str, int], orders: OrderLines, calibration_end: int | None
+) -> tuple[dict[str, int], Callable[[], OrdersReport]]:
+    """Return the rows left out by reason, and a function that makes the report (which counts duplicates first)."""
+    left_out_later = {"n_refund_only_rows": found["refund_only_rows"], "n_new_in_holdout_rows": found["new_rows"]}
     by_row = {name: orders.counts[name] for name in LEFT_OUT if name not in left_out_later}
     left_out = {**by_row, **left_out_later}
     n_rows = int(orders.counts["n_rows"])
-    if not return_report:
-        _warn_of_rows_left_out(left_out, n_rows)
-        return table
-    report = OrdersReport(
-        n_rows=n_rows,
-        n_used=n_rows - sum(left_out.values()),
-        n_customers=len(table),
-        **left_out,
-        n_refund_only_customers=int(refund_only.sum()),
-        n_new_in_holdout_customers=int(new.sum()),
-        n_refunds=orders.counts["n_refunds"],
-        refunds_total=orders.counts["refunds_total"],
-        n_zero_amounts=orders.counts["n_zero_amounts"],
-        n_duplicates=orders.n_duplicates(),
-        observation_start=dt.date.fromordinal(orders.first_day),
-        observation_end=dt.date.fromordinal(orders.end),
-        calibration_end=None if calibration_end is None else dt.date.fromordinal(calibration_end),
-        refunds=orders.refunds,
-    )
-    return table, report
+
+    def report() -> OrdersReport:
+        return OrdersReport(
+            n_rows=n_rows,
+            n_used=n_rows - sum(left_out.values()),
+            n_customers=found["n_customers"],
+            **left_out,
+            n_refund_only_customers=found["n_refund_only"],
+            n_new_in_holdout_customers=found["n_new"],
+            n_refunds=orders.counts["n_refunds"],
+            refunds_total=orders.counts["refunds_total"],
+            n_zero_amounts=orders.counts["n_zero_amounts"],
+            n_duplicates=orders.n_duplicates(),
+            observation_start=dt.date.fromordinal(orders.first_day),
+            observation_end=dt.date.fromordinal(orders.end),
+            calibration_end=None if calibration_end is None else dt.date.fromordinal(calibration_end),
+            refunds=orders.refunds,
+        )
+
+    return left_out, report
 
 
 def _warn_of_rows_left_out(left_out: dict[str, int], n_rows: int) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, overload
 
-import numpy as np
+import narwhals as nw
 import pandas as pd
 
 from segmentation.features._orders import Refunds, Roles, read_orders
-from segmentation.features._purchases import customer_periods, finish, require_customers
+from segmentation.features._purchases import counted, customer_periods, finish
 from segmentation.features._report import OrdersReport
 
 __all__ = ["rfm_table"]
@@ -24,6 +24,7 @@ def rfm_table(
     as_of: Any = None,
     refunds: Refunds = "net",
     return_report: Literal[False] = False,
+    collect: Literal[True] = True,
 ) -> pd.DataFrame: ...
 @overload
 def rfm_table(
@@ -35,7 +36,9 @@ def rfm_table(
     as_of: Any = None,
     refunds: Refunds = "net",
     return_report: Literal[True],
+    collect: Literal[True] = True,
 ) -> tuple[pd.DataFrame, OrdersReport]: ...
+@overload
 def rfm_table(
     orders: Any,
     *,
@@ -45,7 +48,19 @@ def rfm_table(
     as_of: Any = None,
     refunds: Refunds = "net",
     return_report: bool = False,
-) -> pd.DataFrame | tuple[pd.DataFrame, OrdersReport]:
+    collect: Literal[False],
+) -> Any: ...
+def rfm_table(
+    orders: Any,
+    *,
+    customer_id: str,
+    timestamp: str,
+    amount: str | None = None,
+    as_of: Any = None,
+    refunds: Refunds = "net",
+    return_report: bool = False,
+    collect: bool = True,
+) -> Any:
     """Turn order lines into recency, frequency and money: one row per customer.
 
     The work runs in the engine that holds the orders; only one row per customer comes back.
@@ -74,6 +89,9 @@ def rfm_table(
     return_report : bool, default=False
         Return ``(table, report)``. Otherwise one `DroppedRowsWarning` counts the rows that were left out, if
         any other than those after `as_of`.
+    collect : bool, default=True
+        Bring the table to pandas. With False it stays in the engine of `orders`: a frame of its kind, lazy where
+        `orders` is lazy, with a column ``customer_id`` and no index, rows in any order; the counts are still made.
 
     Returns
     -------
@@ -133,14 +151,10 @@ def rfm_table(
     21                              533.0            2        75.11
     """
     lines = read_orders(orders, Roles(customer_id, timestamp, amount), refunds=refunds, end=as_of, end_name="as_of")
-    customers = customer_periods(lines)
-    buyers = require_customers(customers, lines)
-    table = pd.DataFrame(
-        {
-            "days_since_last_purchase": (lines.end - buyers["last"]).astype(np.float64),
-            "n_purchases": buyers["n_periods"],
-        }
-    )
+    columns = {
+        "days_since_last_purchase": (nw.lit(lines.end) - nw.col("last")).cast(nw.Float64),
+        "n_purchases": counted("n_periods"),
+    }
     if lines.has_amount:
-        table["total_spend"] = buyers["spend"]
-    return finish(table, customers, lines, return_report=return_report)
+        columns["total_spend"] = nw.col("spend").cast(nw.Float64)
+    return finish(columns, customer_periods(lines), lines, return_report=return_report, collect=collect)

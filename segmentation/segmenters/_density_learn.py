@@ -67,9 +67,8 @@ def prepare(
     if max_fit_customers is None:
         scaling = learn_scaling(X, names, scale)
     else:
-        if isinstance(max_fit_customers, bool) or not isinstance(max_fit_customers, numbers.Integral):
-            raise ValueError(f"max_fit_customers must be a positive integer or None, got {max_fit_customers!r}.")
-        if max_fit_customers < 1:
+        whole = isinstance(max_fit_customers, numbers.Integral) and not isinstance(max_fit_customers, bool)
+        if not whole or max_fit_customers < 1:
             raise ValueError(f"max_fit_customers must be a positive integer or None, got {max_fit_customers!r}.")
         order, group = group_identical(X)
         seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
