@@ -70,7 +70,7 @@ def as_eager(frame: Any, *, name: str = "frame") -> nw.DataFrame[Any]:
     lazy = as_lazy(frame, name=name)
     try:
         return lazy.collect()
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise _needs_pyarrow(frame, error) from error
 
 
@@ -98,12 +98,12 @@ def to_pandas(frame: Any, *, name: str = "frame") -> pd.DataFrame:
         if eager.implementation is nw.Implementation.PYARROW:  # its cast of 0.57 gives 0.5700000000000001
             numbers = numbers.cast(nw.String)
         return eager.with_columns(numbers.cast(nw.Float64)).to_pandas()
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise _needs_pyarrow(frame, error) from error
 
 
-def _needs_pyarrow(frame: Any, error: ModuleNotFoundError) -> ImportError:
+def _needs_pyarrow(frame: Any, error: ImportError) -> ImportError:
     return ImportError(
-        f"reading a {kind_of(frame)} needs the package {error.name!r}: "
-        "pip install 'customer-segments[parquet]' (or pip install pyarrow)."
+        f"reading a {kind_of(frame)} needs the package {error.name or 'pyarrow'!r}, in a version that works with the "
+        f"installed numpy ({error}): pip install --upgrade 'customer-segments[parquet]' (or pyarrow)."
     )

@@ -1,0 +1,425 @@
+"""CLVScorer: published numbers through the public interface, the formula of clv, columns, diagnosis, state."""
+
+import pickle
+import warnings
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from segmentation import score_customers
+from segmentation.clv._formulas import PURCHASE_MODELS, expected_spend
+from segmentation.datasets import load_cdnow
+from segmentation.exceptions import ColumnError, CustomerTableError, FitDiagnosisWarning, FitError
+from segmentation.features import btyd_table, calibration_holdout, rfm_table
+from segmentation.scorers import CLVScorer
+from segmentation.testing import check_scorer
+
+ORDERS = {"customer_id": "customer_id", "timestamp": "timestamp", "amount": "amount"}
+MODELS = sorted(PURCHASE_MODELS)
+
+
+@pytest.fixture(scope="module")
+def cdnow():
+    return btyd_table(load_cdnow(), **ORDERS, observation_end="1997-09-30")
+
+
+@pytest.fixture(scope="module")
+def fitted(cdnow):
+    return {model: CLVScorer(model).fit(cdnow) for model in MODELS}
+
+
+def quietly(scorer, table):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitDiagnosisWarning)
+        return scorer.fit(table)
+
+
+# --- published numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "published", "log_likelihood"),
+    [
+        ("bg_nbd", {"r": 0.2426, "alpha": 4.4136, "a": 0.7929, "b": 2.4259}, -9582.429),
+        ("mbg_nbd", {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}, -9582.136),
+        ("pareto_nbd", {"r": 0.5533, "alpha": 10.578, "s": 0.6062, "beta": 11.669}, -9594.976),
+    ],
+)
+def test_published_parameters(fitted, model, published, log_likelihood):
+    """Times in weeks by default, as in the papers; sources in tests/clv/test_fit.py."""
+    scorer, spend = fitted[model], {"p": 6.25, "q": 3.74, "v": 15.44}
+    assert list(scorer.params_) == [*published, *spend]
+    assert scorer.params_ == pytest.approx(published | spend, rel=0.005)
+    assert scorer.log_likelihood_ == pytest.approx(log_likelihood, abs=0.01)
+    assert scorer.spend_log_likelihood_ == pytest.approx(-4055.92, abs=0.01)
+    assert (scorer.n_customers_, scorer.n_repeaters_, scorer.n_left_out_of_spend_) == (2357, 946, 0)
+    assert scorer.converged_
+    assert scorer.diagnosis_ == ("the horizon of 365 days is longer than the longest history (272 days): "
+                                 "forecasts beyond it rest on the form of the model alone.",)  # fmt: skip
+
+
+def test_published_forecast_and_spend(cdnow):
+    """Customer 4 (x = 2, t_x = 30.43, T = 38.86 weeks): 1.226 purchases in 39 weeks; spend of note 025."""
+    scores = CLVScorer("bg_nbd", horizon_days=39 * 7).fit(cdnow).score_customers(cdnow)
+    assert scores.loc[4, "expected_purchases"] == pytest.approx(1.226, abs=0.001)
+    assert scores.loc[[4, 21, 18], "expected_value"].to_numpy() == pytest.approx([24.65, 18.91, 35.17], abs=0.1)
+
+
+def test_holdout_of_cdnow():
+    """BG/NBD expects 1,653 purchases in the 39 weeks in which 1,882 were made: too few, and known to be."""
+    table = calibration_holdout(load_cdnow(), **ORDERS, calibration_end="1997-09-30")
+    assert table["frequency_holdout"].sum() == 1882
+    scorer = CLVScorer("bg_nbd", horizon_days=39 * 7, spend_model=None).fit(table)
+    assert scorer.score_samples(table).sum() == pytest.approx(1653, abs=1)
+
+
+# --- the scores ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_scores_are_the_formulas(fitted, cdnow, model):
+    scorer, functions = fitted[model], PURCHASE_MODELS[model]
+    scores = scorer.score_customers(cdnow)
+    assert list(scores.columns) == ["clv", "expected_purchases", "expected_value", "p_alive"]
+    assert scores.index.equals(cdnow.index)
+    weekly = [scorer.params_[name] for name in functions.parameters]
+    history = [cdnow["frequency"], cdnow["recency"] / 7, cdnow["T"] / 7]
+    purchases = functions.expected_purchases(weekly, *history, 365 / 7)
+    np.testing.assert_allclose(scores["expected_purchases"], purchases, rtol=1e-9)
+    np.testing.assert_allclose(scores["p_alive"], functions.p_alive(weekly, *history), rtol=1e-9)
+    spend = [scorer.params_[name] for name in "pqv"]
+    value = expected_spend(spend, cdnow["frequency"], cdnow["monetary_value"])
+    np.testing.assert_allclose(scores["expected_value"], value, rtol=1e-12)
+    np.testing.assert_array_equal(scores["clv"], scores["expected_purchases"] * scores["expected_value"])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_discounting_week_by_week(cdnow, fitted, model):
+    """clv = margin * value * sum over weeks of (purchases expected in it) / (1 + rate)^(its middle / 365)."""
+    scorer = pickle.loads(pickle.dumps(fitted[model])).set_params(horizon_days=31, annual_discount_rate=0.2, margin=0.3)
+    some = cdnow.iloc[:50]
+    scores = scorer.score_customers(some)
+    until, total = np.zeros(50), np.zeros(50)
+    for start, end in ((0, 7), (7, 14), (14, 21), (21, 28), (28, 31)):
+        expected = scorer.set_params(horizon_days=end).score_customers(some)["expected_purchases"].to_numpy()
+        total += (expected - until) * 1.2 ** (-(start + end) / 2 / 365)
+        until = expected
+    np.testing.assert_allclose(scores["clv"], 0.3 * scores["expected_value"] * total, rtol=1e-9)
+    np.testing.assert_array_equal(scores["expected_purchases"], until)
+
+
+def test_no_discount_is_exactly_the_product(cdnow, fitted):
+    scorer = pickle.loads(pickle.dumps(fitted["mbg_nbd"])).set_params(margin=0.25)
+    scores = scorer.score_customers(cdnow)
+    product = 0.25 * scores["expected_purchases"] * scores["expected_value"]
+    np.testing.assert_array_equal(scores["clv"], product)
+    nearly = scorer.set_params(annual_discount_rate=1e-12).score_customers(cdnow)
+    np.testing.assert_allclose(nearly["clv"], product, rtol=1e-9)
+
+
+def test_without_money(cdnow, fitted):
+    scorer = CLVScorer(spend_model=None).fit(cdnow.drop(columns="monetary_value"))
+    scores = scorer.score_customers(cdnow)
+    assert list(scores.columns) == ["expected_purchases", "p_alive"]
+    assert list(scorer.params_) == ["r", "alpha", "a", "b"]
+    assert scorer.__sklearn_tags__().scorer_tags.unit == "count"
+    assert CLVScorer().__sklearn_tags__().scorer_tags.unit == "currency"
+    assert scorer.spend_log_likelihood_ is None
+    with_money = fitted["mbg_nbd"].score_customers(cdnow)
+    pd.testing.assert_frame_equal(scores, with_money[["expected_purchases", "p_alive"]])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_time_unit_changes_parameters_only(cdnow, fitted, model):
+    weekly, some = fitted[model], cdnow.iloc[:100]
+    for unit, days in (("D", 1.0), ("month", 365.25 / 12)):
+        other = CLVScorer(model, time_unit=unit).fit(cdnow)
+        factor = 7 / days
+        for name, value in weekly.params_.items():
+            assert other.params_[name] == pytest.approx(
+                value * factor if name in ("alpha", "beta") else value, rel=1e-12
+            )
+        shift = -cdnow["frequency"].sum() * np.log(factor)
+        assert other.log_likelihood_ == pytest.approx(weekly.log_likelihood_ + shift, abs=1e-6)
+        np.testing.assert_array_equal(other.transform(some), weekly.transform(some))
+
+
+def test_customers_never_seen_new_ones_included(fitted):
+    new = pd.DataFrame(
+        {"frequency": [0, 0, 3], "recency": [0, 0, 100], "T": [0, 400, 101], "monetary_value": [np.nan, -3.0, 12.0]},
+        index=pd.Index(["new", "old", "busy"], name="customer_id"),
+    )
+    for scorer in fitted.values():
+        scores = scorer.score_customers(new)
+        assert np.isfinite(scores.to_numpy()).all()
+        assert scores.loc["new", "expected_purchases"] > scores.loc["old", "expected_purchases"]
+        assert scores.loc["busy", "expected_purchases"] > scores.loc["new", "expected_purchases"]
+        assert scores.loc["new", "expected_value"] == pytest.approx(scorer.population_spend_)
+        assert 12 < scores.loc["busy", "expected_value"] < scorer.population_spend_
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 10_000), st.floats(0.001, 1), st.floats(1, 5000), st.floats(0.01, 1e6),
+    st.floats(0.1, 5000), st.sampled_from(MODELS),
+)  # fmt: skip
+def test_any_possible_customer_gets_finite_scores(fitted, x, part, T, spend, horizon, model):
+    scorer = fitted[model]
+    table = pd.DataFrame({"frequency": [x], "recency": [part * T if x else 0.0], "T": [T], "monetary_value": [spend]})
+    try:
+        clv, purchases, value, p_alive = scorer.set_params(horizon_days=horizon).transform(table)[0]
+        longer = scorer.set_params(horizon_days=2 * horizon).transform(table)[0]
+    finally:
+        scorer.set_params(horizon_days=365)
+    assert 0 <= p_alive <= 1
+    assert 0 <= purchases <= longer[1] * (1 + 1e-6)
+    assert (
+        min(spend, scorer.population_spend_) * (1 - 1e-9) <= value <= max(spend, scorer.population_spend_) * (1 + 1e-9)
+    )
+    assert clv == purchases * value
+
+
+def test_equal_customers_get_equal_scores_in_any_order(cdnow, fitted):
+    twice = pd.concat([cdnow, cdnow.set_axis(cdnow.index + 100_000)]).sample(frac=1, random_state=0)
+    scores, alone = fitted["mbg_nbd"].score_customers(twice), fitted["mbg_nbd"].score_customers(cdnow)
+    np.testing.assert_array_equal(scores.loc[cdnow.index], alone)
+    np.testing.assert_array_equal(scores.loc[cdnow.index + 100_000], alone)
+
+
+# --- what it takes in and keeps --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kwargs", [{"annual_discount_rate": 0.1}, {"spend_model": None}], ids=str)
+def test_conformance(kwargs):
+    check_scorer(CLVScorer(**kwargs))
+
+
+def test_polars_and_other_columns(cdnow, fitted):
+    frame = pl.from_pandas(cdnow.reset_index()[["T", "monetary_value", "customer_id", "recency", "frequency"]])
+    scores = score_customers(fitted["mbg_nbd"], frame.with_columns(pl.lit("x").alias("note")))
+    pd.testing.assert_frame_equal(scores, fitted["mbg_nbd"].score_customers(cdnow))
+
+
+def test_nullable_columns(cdnow, fitted):
+    some = cdnow.iloc[:40]
+    np.testing.assert_array_equal(fitted["mbg_nbd"].transform(some.convert_dtypes()), fitted["mbg_nbd"].transform(some))
+
+
+def test_numbers_kept_as_objects(cdnow, fitted):
+    """Decimals and missing values from a database come as Python objects."""
+    some = cdnow.iloc[:40]
+    spend = [Decimal(str(value)) if value else None for value in some["monetary_value"]]
+    objects = some.assign(monetary_value=spend, T=some["T"].astype(object))
+    assert [str(dtype) for dtype in objects.dtypes].count("object") == 2
+    np.testing.assert_array_equal(fitted["mbg_nbd"].transform(objects), fitted["mbg_nbd"].transform(some))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_state_is_plain_and_survives_pickling(cdnow, fitted, model):
+    scorer = fitted[model]
+    plain = (bool, int, float, str, type(None))
+    for name, value in vars(scorer).items():
+        if name in ("feature_names_in_", "score_names_"):
+            continue
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
+        assert all(type(v) in plain for v in inside), name
+    again = pickle.loads(pickle.dumps(scorer))
+    np.testing.assert_array_equal(again.transform(cdnow), scorer.transform(cdnow))
+    assert clone(scorer).get_params() == scorer.get_params()
+    assert not hasattr(clone(scorer), "params_")
+
+
+def test_refitting_without_money_forgets_the_spend(cdnow):
+    scorer = CLVScorer().fit(cdnow).set_params(spend_model=None).fit(cdnow)
+    assert "p" not in scorer.params_
+    assert scorer.population_spend_ is None
+    assert scorer.transform(cdnow).shape[1] == 2
+
+
+def test_models_are_those_of_fit(cdnow, fitted):
+    scorer = pickle.loads(pickle.dumps(fitted["mbg_nbd"])).set_params(purchase_model="pareto_nbd", spend_model=None)
+    np.testing.assert_array_equal(scorer.transform(cdnow), fitted["mbg_nbd"].transform(cdnow))
+
+
+def test_summary(fitted):
+    table = fitted["pareto_nbd"].summary()
+    assert table["value"].to_dict() == fitted["pareto_nbd"].params_
+    assert table.index.name == "parameter"
+    assert "per week" in table.loc["beta", "meaning"]
+
+
+# --- columns that cannot be ------------------------------------------------------------------------------------------
+
+
+def changed(table, **columns):
+    return table.iloc[:100].assign(**columns)
+
+
+BAD_TABLES = {
+    "negative frequency": (lambda t: changed(t, frequency=-1), "whole number.*100 customers .4, 18, 21, 50, 60, "),
+    "half a purchase": (lambda t: changed(t, frequency=t["frequency"] + 0.5), "whole number"),
+    "recency beyond T": (lambda t: changed(t, recency=t["recency"] * 7), "cannot exceed T"),
+    "negative T": (lambda t: changed(t, recency=-1.0, T=-1.0), "durations in days; negative"),
+    "recency as in RFM": (lambda t: changed(t, recency=t["T"] - t["recency"]), "days since the last purchase"),
+    "frequency counts all": (lambda t: changed(t, frequency=t["frequency"] + 1), "subtract 1"),
+    "missing T": (
+        lambda t: changed(t, T=t["T"].where(t.index > 30)),
+        "T is missing or infinite for 3 customers .4, 18",
+    ),
+    "infinite T": (lambda t: changed(t, T=np.inf), "T is missing or infinite"),
+    "missing spend": (
+        lambda t: changed(t, monetary_value=t["monetary_value"].where(t.index > 30)),
+        "monetary_value is missing or infinite although frequency is positive for 2 customers .4, 21",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_impossible_values_name_the_customers(cdnow, fitted, name):
+    make, message = BAD_TABLES[name]
+    with pytest.raises(CustomerTableError, match=message):
+        CLVScorer().fit(make(cdnow))
+    with pytest.raises(CustomerTableError, match=message):
+        fitted["mbg_nbd"].transform(make(cdnow))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda t: t["T"].astype(str), "to_numeric"),
+        (lambda t: t["T"].astype(str).astype(object), "to_numeric"),
+        (lambda t: pd.to_timedelta(t["T"], unit="D"), "turn it into days"),
+        (lambda t: pd.Timestamp("1997-01-01") + pd.to_timedelta(t["T"], unit="D"), "takes numbers"),
+        (lambda t: pd.Series([object()] * len(t), index=t.index), "takes numbers"),
+    ],
+    ids=["text", "text as objects", "durations", "dates", "objects"],
+)
+def test_columns_that_are_no_numbers(cdnow, make, message):
+    with pytest.raises(ColumnError, match=message):
+        CLVScorer().fit(cdnow.assign(T=make(cdnow)))
+
+
+def test_an_rfm_table_is_recognised(cdnow):
+    with pytest.raises(ColumnError, match=r"looks like an RFM table.*btyd_table"):
+        CLVScorer().fit(rfm_table(load_cdnow(), **ORDERS))
+    with pytest.raises(ColumnError, match="monetary_value") as caught:
+        CLVScorer().fit(cdnow.drop(columns="monetary_value"))
+    assert "RFM" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"purchase_model": "bgnbd"}, {"spend_model": "normal"}, {"time_unit": "hour"}, {"horizon_days": 0},
+        {"horizon_days": "365"}, {"horizon_days": np.inf}, {"annual_discount_rate": -0.1}, {"margin": True},
+        {"margin": 0.0},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_parameters_that_mean_nothing(cdnow, fitted, kwargs):
+    (name, value), *_ = kwargs.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value!r}"):
+        CLVScorer(**kwargs).fit(cdnow)
+    scorer = pickle.loads(pickle.dumps(fitted["mbg_nbd"])).set_params(**kwargs)
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        scorer.transform(cdnow)
+
+
+# --- diagnosis -------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_learn_from_is_a_diagnosis(cdnow):
+    nobody = cdnow.assign(frequency=0, recency=0.0)
+    with pytest.raises(FitError, match=r"none of the 2,357 customers has bought again.*Likely causes"):
+        CLVScorer().fit(nobody)
+    with pytest.raises(FitError, match=r"T is 0 for all.*observation_end"):
+        CLVScorer().fit(nobody.assign(T=0.0))
+    with pytest.raises(
+        FitError, match=r"none of the 946 repeat customers has a positive monetary_value.*spend_model=None"
+    ):
+        CLVScorer().fit(cdnow.assign(monetary_value=0.0))
+
+
+def spend(table, values):
+    return table.assign(monetary_value=np.where(table["frequency"] > 0, values, 0.0))
+
+
+RNG = np.random.default_rng(1)
+DOUBTFUL = {
+    "few repeaters": (lambda t: t.iloc[:50], "only 18 of 50 customers have bought again"),
+    "all repeat": (lambda t: t[t["frequency"] > 0], "every customer has bought again"),
+    "one customer": (lambda t: t.iloc[:1], "only 1 of 1 customer"),
+    "frequency cut at 1": (lambda t: t.assign(frequency=t["frequency"].clip(upper=1)), "r ran towards infinity"),
+    "spend grows with frequency": (lambda t: spend(t, t["frequency"] * 10.0), r"rank correlation \+1.00"),
+    "wild spend": (lambda t: spend(t, np.exp(RNG.normal(3, 3, len(t)))), "infinite .q is at most 1"),
+    "many refunds": (
+        lambda t: spend(t, np.where(np.arange(len(t)) % 4, 20.0 + np.arange(len(t)) % 7, -5.0)),
+        "left out",
+    ),
+    "two prices": (lambda t: spend(t, np.where(t.index % 2, 10.0, 20.0)), "p ran towards infinity"),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_doubtful_fits_warn_and_still_score(cdnow, name):
+    make, message = DOUBTFUL[name]
+    table = make(cdnow)
+    scorer = CLVScorer()
+    with pytest.warns(FitDiagnosisWarning, match=message) as caught:
+        scorer.fit(table)
+    assert caught[0].filename == __file__  # the warning points at the call of fit
+    assert any(message.replace("\\", "").replace(" .q", " (q")[:20] in text for text in scorer.diagnosis_)
+    scores = scorer.transform(table)
+    assert np.isfinite(scores).all()
+    assert (scores >= 0).all()
+
+
+NOTED = {
+    "a reseller": (lambda t: t.assign(frequency=t["frequency"].where(t.index != 4, 5000)), "one customer makes"),
+    "one price": (lambda t: spend(t, 9.99), "all repeat customers spend the same per purchase (9.99)"),
+    "few refunds": (lambda t: spend(t, t["monetary_value"].where(t.index != 4, -1.0)), "1 repeat customer (0.1 %)"),
+}
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_findings_that_are_only_worth_knowing_do_not_warn(cdnow, name):
+    make, message = NOTED[name]
+    scorer = CLVScorer(horizon_days=200).fit(make(cdnow))
+    assert len(scorer.diagnosis_) == 1
+    assert message in scorer.diagnosis_[0]
+
+
+def test_good_data_have_an_empty_diagnosis():
+    assert CLVScorer().fit(btyd_table(load_cdnow(), **ORDERS)).diagnosis_ == ()
+
+
+def test_refunded_repeaters_get_the_expected_spend_of_the_population(cdnow):
+    table = cdnow.assign(monetary_value=cdnow["monetary_value"].where(cdnow.index != 4, -1.0))
+    scorer = CLVScorer().fit(table)
+    assert scorer.n_left_out_of_spend_ == 1
+    assert scorer.score_customers(table).loc[4, "expected_value"] == scorer.population_spend_
+
+
+def test_infinite_mean_spend_has_a_finite_fallback(cdnow):
+    rng = np.random.default_rng(0)
+    table = spend(cdnow, np.exp(rng.normal(3, 3, len(cdnow))))
+    scorer = quietly(CLVScorer(), table)
+    assert scorer.params_["q"] < 1
+    repeaters = table[table["frequency"] > 0]
+    assert scorer.population_spend_ == pytest.approx(repeaters["monetary_value"].mean())
+    values = scorer.score_customers(repeaters)["expected_value"]
+    between = np.sort(np.column_stack([repeaters["monetary_value"], np.full(len(values), scorer.population_spend_)]))
+    assert ((between[:, 0] <= values + 1e-9) & (values <= between[:, 1] + 1e-9)).all()
+
+
+def test_one_price_is_everybodys_value(cdnow):
+    scorer = CLVScorer().fit(spend(cdnow, 9.99))
+    np.testing.assert_allclose(
+        scorer.score_customers(cdnow.assign(monetary_value=9.99))["expected_value"], 9.99, rtol=0.002
+    )
