@@ -173,10 +173,10 @@ def rules_and_customers():
 def test_rules_have_one_answer_on_every_engine(build):
     answers, customers = rules_and_customers()
     if build.kind == "pyspark":
-        # Spark has no unsigned integers, and takes no dictionaries from Arrow
+        # Spark has no unsigned integers, takes no dictionaries from Arrow, and no times at the ends of the calendar
         tier = customers.schema.get_field_index("tier")
         customers = customers.set_column(tier, "tier", customers["tier"].cast(pa.string())).drop_columns(["big"])
-        answers = {rule: answer for rule, answer in answers.items() if "big" not in rule}
+        answers = {rule: answer for rule, answer in answers.items() if "big" not in rule and "0001" not in rule}
         assert len(answers) > 140
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EmptySegmentWarning)

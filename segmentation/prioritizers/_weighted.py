@@ -122,7 +122,7 @@ class WeightedPrioritizer(Prioritizer):
         return np.column_stack(columns)
 
     def _reasons(self, profile: pd.DataFrame, scores: NDArray[np.float64]) -> Sequence[str]:
-        criteria, parts = _criteria(self.criteria), self._contributions(profile)
+        criteria, parts = _criteria(self.criteria), self._contributions(profile).round(12)
         texts = []
         for row, (_, values) in enumerate(profile.iterrows()):
             named = [
