@@ -1,6 +1,10 @@
 """Fixtures that several test modules share."""
 
 import os
+
+# before numpy loads: threads that wait for each other cost more than they give on tables of this size
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from pathlib import Path
 
 import pytest

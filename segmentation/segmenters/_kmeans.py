@@ -17,7 +17,7 @@ from segmentation._format import count, name_some, percent
 from segmentation._tags import SegmentationTags
 from segmentation._why import Evidence, Why, sort_evidence, what_decides
 from segmentation.base import Segmenter
-from segmentation.exceptions import CustomerTableError, EmptySegmentWarning, SmallSegmentWarning
+from segmentation.exceptions import CustomerTableError, EmptySegmentWarning, FitDiagnosisWarning, SmallSegmentWarning
 from segmentation.segmenters._scaling import Scale, apply_scaling, learn_scaling, undo_scaling
 
 __all__ = ["KMeansSegmenter"]
@@ -86,6 +86,8 @@ class KMeansSegmenter(Segmenter):
     -----
     SmallSegmentWarning
         If a segment has fewer than 1 % of the customers: more likely outliers than a group.
+    FitDiagnosisWarning
+        If the best start was stopped at `max_iter`.
     EmptySegmentWarning
         If there are fewer different customers than segments; the segments without customers stay visible.
 
@@ -195,6 +197,13 @@ class KMeansSegmenter(Segmenter):
         self.restarts_ = int((self.restart_inertias_ <= best.inertia_ + margin).sum())
         self.inertia_ = float(best.inertia_)
         self.n_iter_ = int(best.n_iter_)
+        if self.n_iter_ >= self.max_iter:
+            warnings.warn(
+                f"the best start was stopped after max_iter={self.max_iter} iterations and may not have converged; "
+                "its segments could still shift a little. Raise max_iter.",
+                FitDiagnosisWarning,
+                stacklevel=6,
+            )
         centers: NDArray[np.float64] = best.cluster_centers_
         return centers
 
