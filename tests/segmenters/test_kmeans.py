@@ -18,6 +18,7 @@ from segmentation.exceptions import (
     CustomerTableError,
     DroppedRowsWarning,
     EmptySegmentWarning,
+    FitDiagnosisWarning,
     SmallSegmentWarning,
 )
 from segmentation.segmenters import KMeansSegmenter
@@ -353,7 +354,8 @@ def test_starts_run_to_the_end_so_that_equal_solutions_have_equal_objectives():
 
 def test_max_iter_limits_each_start():
     X = RNG.random((300, 5))
-    assert KMeansSegmenter(8, n_init=1, max_iter=1, random_state=0).fit(X).n_iter_ == 1
+    with pytest.warns(FitDiagnosisWarning, match="stopped after max_iter=1 iterations"):
+        assert KMeansSegmenter(8, n_init=1, max_iter=1, random_state=0).fit(X).n_iter_ == 1
     assert KMeansSegmenter(8, n_init=1, random_state=0).fit(X).n_iter_ > 1
 
 
