@@ -54,8 +54,8 @@ def make_assignment(
 def as_assignment(assignment: Any) -> pd.DataFrame:
     """Return a valid assignment table made from a table, or from a Series of segment names.
 
-    Segments that are no Categorical become one, their names in sorted order; a missing segment becomes
-    "unassigned"; a missing membership column becomes 1 for the assigned.
+    Segments that are no Categorical become one, their names in sorted order; a missing segment, and the code -1 among
+    whole numbers, become "unassigned", with membership 0; a missing membership column becomes 1 for the assigned.
 
     Raises
     ------
@@ -88,6 +88,7 @@ def as_assignment(assignment: Any) -> pd.DataFrame:
             f"membership must lie in [0, 1]; it does not for {count(outside.size, 'customer')}: "
             f"{name_some(table.index[outside])} (values {name_some(membership[outside])})."
         )
+    membership = np.where(segment == UNASSIGNED, 0.0, membership)
     return pd.DataFrame({"segment": segment, "membership": membership}, index=table.index)
 
 
@@ -96,6 +97,8 @@ def _as_categories(column: pd.Series[Any]) -> pd.Categorical:
     if isinstance(column.dtype, pd.CategoricalDtype):
         known = list(column.cat.categories)
     else:
+        if pd.api.types.is_integer_dtype(column.dtype):  # labels_ of a clusterer: -1 is in none
+            column = column.astype(object).where(column != -1)
         known = column.dropna().unique().tolist()
         try:
             known = sorted(known)  # numbers by their size: 2 before 10

@@ -36,7 +36,8 @@ def profile_segments(
     Parameters
     ----------
     assignment : dataframe or Series
-        From `assign`; a Series or table of your own segment names, indexed by customer, will do.
+        From `assign`; a Series or table of your own segment names, indexed by customer, will do (in
+        whole numbers -1 is in none).
     scores : dataframe, optional
         One row per customer, numeric columns, for instance from `score_customers`.
     features : dataframe, optional

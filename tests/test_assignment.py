@@ -175,3 +175,14 @@ def test_every_customer_gets_the_new_name_of_the_old_segment(codes, new):
     assert renamed["segment"].tolist() == expected
     assert renamed["membership"].tolist() == [0.0 if name == UNASSIGNED else 1.0 for name in expected]
     assert renamed["segment"].cat.categories.tolist() == [*dict.fromkeys(n for n in new if n != UNASSIGNED), UNASSIGNED]
+
+
+def test_labels_of_a_clusterer_are_an_assignment():
+    """-1 is in no segment; an unassigned customer has no membership, whatever the table says."""
+    ids = pd.Index(["a", "b", "c", "d"], name="customer_id")
+    table = as_assignment(pd.Series([0, -1, 10, 2], index=ids))
+    assert table["segment"].tolist() == ["0", "unassigned", "10", "2"]
+    assert table["segment"].cat.categories.tolist() == ["0", "2", "10", "unassigned"]
+    assert table["membership"].tolist() == [1.0, 0.0, 1.0, 1.0]
+    kept = as_assignment(pd.DataFrame({"segment": ["x", None], "membership": [0.4, 0.7]}, index=ids[:2]))
+    assert kept["membership"].tolist() == [0.4, 0.0]
