@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segmentation._format import name_some, nearest
+from segmentation._format import column_difference, name_some, nearest
 from segmentation._frames import is_pandas, kind_of
 from segmentation.assignment import UNASSIGNED
 from segmentation.exceptions import ColumnError, OutputError, SegmentationWarning
@@ -56,6 +56,17 @@ def check_profile(profile: Any) -> pd.DataFrame:
 def rank_segments(prioritizer: Any, profile: pd.DataFrame, overrides: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Rank the segments of a profile with the hooks of a prioritizer; see ``Prioritizer.prioritize``."""
     profile = check_profile(profile)
+    try:
+        return _rank(prioritizer, profile, overrides)
+    except KeyError as error:
+        name = error.args[0] if error.args else None
+        if isinstance(name, str) and name not in profile.columns and name not in profile.index:
+            who = type(prioritizer).__name__
+            raise ColumnError(f"{who} needs a column; {column_difference([name], list(profile.columns))}.") from error
+        raise
+
+
+def _rank(prioritizer: Any, profile: pd.DataFrame, overrides: Mapping[str, Any] | None) -> pd.DataFrame:
     places = _valid_overrides(overrides or {}, profile)
     nobody = _always_excluded(profile)
     candidates = profile.drop(index=list(nobody))
@@ -180,7 +191,7 @@ def _valid_overrides(overrides: Mapping[str, Any], profile: pd.DataFrame) -> dic
                 warnings.warn(
                     f"the override for {name!r} expired on {last_day} and is ignored; renew it or take it out.",
                     SegmentationWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
                 continue
         _check_place(name, override, valid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +14,14 @@ from sklearn.utils.validation import validate_data
 
 from segmentation._format import column_difference, count, name_some
 from segmentation._frames import is_frame, is_pandas, kind_of, to_pandas
-from segmentation.exceptions import ColumnError, CustomerTableError
+from segmentation.exceptions import ColumnError, CustomerTableError, SegmentationWarning
 
-__all__ = ["CUSTOMER_ID", "as_customers", "customer_index", "numeric_customers", "select_columns"]
+__all__ = ["CUSTOMER_ID", "as_customers", "customer_index", "numeric_customers", "refuse_missing", "select_columns"]
 
 CUSTOMER_ID = "customer_id"
+
+# What columns of ids are called: id, customer_id, CustomerID, customerId, user_number, ...
+ID_NAME = re.compile(r"(?i:(^|[ _.\-])(id|ids|uuid|number|no|nr))$|[a-z](ID|Id)$")
 # What pandas.api.types.infer_dtype calls dates and times.
 TIMES = frozenset({"date", "datetime", "datetime64", "period", "timedelta", "timedelta64"})
 
@@ -192,6 +197,19 @@ def _text_names(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def refuse_missing(table: pd.DataFrame, who: str) -> None:
+    """Raise CustomerTableError where a column has missing values, naming columns and customers."""
+    missing = table.isna()
+    if not missing.to_numpy().any():
+        return
+    per_column = ", ".join(f"{name!r}: {n:,}" for name, n in missing.sum().items() if n)
+    customers = table.index[missing.any(axis=1)]
+    raise CustomerTableError(
+        f"{who} cannot use missing values (NaN). Values by column: {per_column}; "
+        f"{count(len(customers), 'customer')}: {name_some(customers)}. Fill them, or leave these customers out."
+    )
+
+
 def numeric_customers(estimator: Any, X: Any, *, reset: bool) -> tuple[Any, pd.Index]:
     """Validate customers for an estimator that computes on numbers.
 
@@ -210,6 +228,10 @@ def numeric_customers(estimator: Any, X: Any, *, reset: bool) -> tuple[Any, pd.I
             raise ColumnError(f"{who} needs at least one column beside the ids, 0 feature(s) came (shape={X.shape}).")
         if reset and not len(X):
             raise CustomerTableError(f"{who} cannot learn from a table without customers (0 rows, n_samples=0).")
+        if reset:
+            _warn_of_id_column(X, who)
+        else:
+            _refuse_other_columns(estimator, X)
         X = _as_numbers(X, who)
     elif isinstance(X, pd.Series):
         raise ValueError(
@@ -218,30 +240,53 @@ def numeric_customers(estimator: Any, X: Any, *, reset: bool) -> tuple[Any, pd.I
         )
     allow_nan = bool(estimator.__sklearn_tags__().input_tags.allow_nan)
     names = list(X.columns) if isinstance(X, pd.DataFrame) else None
+    # 1.6 and later take ensure_all_finite; finiteness is checked below, where columns can be named
+    array = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=np.float64,
+        ensure_all_finite=False,
+        ensure_min_samples=1 if reset else 0,
+    )
+    _refuse_infinite(array, names, index, who, allow_nan=allow_nan)
+    if index is None:
+        index = pd.RangeIndex(array.shape[0], name=CUSTOMER_ID)
+    return array, index
+
+
+def _refuse_other_columns(estimator: Any, table: pd.DataFrame) -> None:
+    """Raise ColumnError, with scikit-learn's text and ours, unless the columns are those of ``fit``, in their order.
+
+    Before any look at the values: of a column that does not belong there, the type is beside the point.
+    """
+    names = list(table.columns)
+    fitted = list(getattr(estimator, "feature_names_in_", names))
+    if names == fitted:
+        return
     try:
-        # 1.6 and later take ensure_all_finite; finiteness is checked below, where columns can be named
-        array = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=np.float64,
-            ensure_all_finite=False,
-            ensure_min_samples=1 if reset else 0,
-        )
+        validate_data(estimator, pd.DataFrame(np.zeros((1, len(names))), columns=names), reset=False)
     except ValueError as error:
-        if names is None or "feature names" not in str(error):
-            raise
-        fitted = list(getattr(estimator, "feature_names_in_", []))
         what = (
             column_difference(fitted, names)
             if set(fitted) - set(names)
             else f"all columns are there; take those of fit, in their order: {name_some(fitted, 12)}"
         )
-        raise ColumnError(f"{error}\n{who}: {what}.") from error
-    _refuse_infinite(array, names, index, who, allow_nan=allow_nan)
-    if index is None:
-        index = pd.RangeIndex(array.shape[0], name=CUSTOMER_ID)
-    return array, index
+        raise ColumnError(f"{error}\n{type(estimator).__name__}: {what}.") from error
+
+
+def _warn_of_id_column(table: pd.DataFrame, who: str) -> None:
+    """Warn where a column looks like the customer id, and the index does not hold one."""
+    if not isinstance(table.index, pd.RangeIndex) or len(table) < 2:
+        return
+    for name, column in table.items():
+        if ID_NAME.search(str(name)) and pd.api.types.is_integer_dtype(column.dtype) and column.is_unique:
+            warnings.warn(
+                f"{who} takes the column {name!r} as a feature, and it looks like the customer id: use "
+                f"segmentation.as_customers(frame, customer_id={name!r}) first, or give it another name.",
+                SegmentationWarning,
+                stacklevel=6,
+            )
 
 
 def _refuse_infinite(array: Any, names: list[Any] | None, index: pd.Index | None, who: str, *, allow_nan: bool) -> None:

@@ -23,7 +23,7 @@ from segmentation._frames import is_frame, kind_of
 from segmentation._notes import with_notes
 from segmentation._priorities import Override, rank_segments
 from segmentation._tags import ScorerTags, SegmentationTags, SegmenterTags, extend_tags
-from segmentation._validation import as_customers, numeric_customers, select_columns
+from segmentation._validation import as_customers, numeric_customers, refuse_missing, select_columns
 from segmentation._why import Why, by_substitution, typical_values
 from segmentation.assignment import UNASSIGNED, make_assignment
 from segmentation.exceptions import CustomerTableError, OutputError
@@ -65,9 +65,11 @@ class _CustomerEstimator(BaseEstimator, ABC):
         else:
             used = list(self.feature_names_in_)
         table = select_columns(table, used, f"{who} needs columns that are not there;")
+        if reset and not len(table):
+            raise CustomerTableError(f"{who} cannot learn from a table without customers (0 rows, n_samples=0).")
+        if not self.__sklearn_tags__().input_tags.allow_nan:
+            refuse_missing(table, who)
         if reset:
-            if not len(table):
-                raise CustomerTableError(f"{who} cannot learn from a table without customers (0 rows, n_samples=0).")
             self.feature_names_in_ = np.asarray(used, dtype=object)
             self.n_features_in_ = len(used)
         return table, table.index

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,7 @@ def explain(model: Any, X: Any, ids: Iterable[Any] | None = None) -> Explanation
     Parameters
     ----------
     model : fitted Segmenter, or fitted Pipeline that ends in one
-        The columns that a pipeline's last step sees are explained; ``set_output(transform="pandas")`` on the
-        pipeline gives them names.
+        The columns that a pipeline's last step sees are explained, in the units it sees.
     X : dataframe or array of shape (n_customers, n_features)
         The customers, as for `assign`.
     ids : iterable of customer ids, or one id, optional
@@ -114,12 +114,34 @@ def explain(model: Any, X: Any, ids: Iterable[Any] | None = None) -> Explanation
     c: unassigned: no rule matches: 'young' cannot be decided (age is missing); 'old' cannot be decided (age is missing)
     """
     data, index, segmenter = prepared(model, X, Segmenter, "explain")
+    names = _names_of_steps(model, segmenter)
     table, positions = _chosen(data, index, ids)
     hooks, own_index, membership = segmenter._apply(table)
     customers = own_index if index is None else index[positions]
     codes = segmenter._apply_codes(hooks, membership)
     reasons = segmenter._explain(hooks, membership, codes) if len(codes) else []
-    return _explanation(customers, codes, reasons, segmenter)
+    return _explanation(customers, codes, [_renamed(why, names) for why in reasons], segmenter)
+
+
+def _names_of_steps(model: Any, segmenter: Segmenter) -> dict[str, str]:
+    """Return what the columns x0, x1, ... of the last step of a pipeline are called by the steps before it."""
+    steps = getattr(model, "steps", [])
+    if len(steps) < 2 or hasattr(segmenter, "feature_names_in_"):
+        return {}
+    try:
+        names = model[:-1].get_feature_names_out()
+    except (AttributeError, ValueError):  # a step that cannot name its columns
+        return {}
+    return {f"x{i}": f"{name} (after {steps[-2][0]})" for i, name in enumerate(names)}
+
+
+def _renamed(why: Why, names: dict[str, str]) -> Why:
+    """Give the columns of the evidence, and of the words, the names of a pipeline."""
+    if not names:
+        return why
+    evidence = tuple(replace(one, column=names.get(one.column, one.column)) for one in why.evidence)
+    text = re.sub(r"\bx\d+\b", lambda found: names.get(found.group(), found.group()), why.text)
+    return replace(why, text=text, evidence=evidence)
 
 
 def _chosen(data: Any, index: pd.Index | None, ids: Any) -> tuple[Any, Any]:

@@ -59,7 +59,7 @@ def profile_segments(
             Customers in the segment, and their share of all customers of the assignment.
         ``<score>_mean``, ``<score>_total``, ``<score>_share``, ``<score>_n``
             Over the customers of the segment that have the score; share of the total over all rows of the profile
-            (missing where that total is 0); how many have it.
+            (missing for all where that total is 0 or one of the segments' is negative); how many have it.
         ``<score>_mean_low``, ``<score>_mean_high`` and likewise for ``_total`` and ``_share``
             With `draws`: quantiles of the figure aggregated **within each draw**. Bounds of single customers are
             never summed.
@@ -236,9 +236,13 @@ def _score_figures(values: pd.Series[Any], segment: pd.Series[Any], name: str) -
 
 
 def _shares(totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide totals of segments, shape (..., n_segments), by their sum; missing where that is 0."""
+    """Divide totals of segments, shape (..., n_segments), by their sum.
+
+    Missing where that is 0 or a total is negative: a loss is no share of a whole.
+    """
     whole = totals.sum(axis=-1, keepdims=True)
-    shares: NDArray[np.float64] = np.divide(totals, whole, out=np.full_like(totals, np.nan), where=whole != 0)
+    parts_of_it = (whole > 0) & (totals >= 0).all(axis=-1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(totals, whole, out=np.full_like(totals, np.nan), where=parts_of_it)
     return shares
 
 

@@ -74,6 +74,7 @@ class Named(Segmenter):
         tags = super().__sklearn_tags__()
         tags.segmenter_tags.dataframe_only = True
         tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
         return tags
 
     def _required_columns(self):

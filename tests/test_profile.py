@@ -112,7 +112,9 @@ def test_a_boolean_score_is_counted(segments):
     assert profile["s_n"].tolist() == [2, 2, 0, 1]
 
 
-@pytest.mark.parametrize("values", [[0.0] * 6, [1.0, 1.0, -1.0, -1.0, 0.0, 0.0], [np.nan] * 6])
+@pytest.mark.parametrize(
+    "values", [[0.0] * 6, [1.0, 1.0, -1.0, -1.0, 0.0, 0.0], [np.nan] * 6, [9.0, 9.0, 9.0, -1.0, -1.0, -1.0]]
+)
 def test_there_is_no_share_of_nothing(segments, values):
     profile = sg.profile_segments(segments, scores=pd.DataFrame({"s": values}, index=IDS))
     assert profile["s_share"].isna().all()
@@ -439,6 +441,8 @@ def test_a_wrong_level_is_refused(segments, level):
 
 
 def by_hand(segment, score, age, town):
+    by_segment = [score[segment == name].dropna().sum() for name in segment.unique()]
+    shares = min(by_segment) >= 0 and score.dropna().sum() > 0  # a loss is no share of a whole
     """Profile with masks and loops instead of group-bys."""
     rows = {}
     for name in segment.cat.categories:
@@ -449,7 +453,7 @@ def by_hand(segment, score, age, town):
             "share": inside.sum() / len(segment),
             "s_mean": s.dropna().mean() if s.notna().any() else np.nan,
             "s_total": s.dropna().sum(),
-            "s_share": s.dropna().sum() / score.dropna().sum() if score.dropna().sum() != 0 else np.nan,
+            "s_share": s.dropna().sum() / score.dropna().sum() if shares else np.nan,
             "s_n": s.notna().sum(),
             "age": a.dropna().mean() if a.notna().any() else np.nan,
             **{

@@ -206,7 +206,7 @@ def spend_findings(
         findings.append(
             Finding(
                 f"{count(n_left_out, 'repeat customer')} ({percent(share)}) without a positive monetary_value (zero, "
-                "or refunds exceed the spend) left out of the spend model, and given the population's expected spend.",
+                "or refunds exceed the spend) left out of the fit of the spend model, and scored as having spent 0.",
                 share > MANY_LEFT_OUT,
             )
         )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, cast
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_object_dtype, is_scalar
 
 from segmentation._format import name_some
 
-__all__ = ["no_numbers", "plain_amounts", "plain_ids", "plain_times"]
+__all__ = ["no_numbers", "plain_amounts", "plain_ids", "plain_times", "readable_zone"]
 
 
 def plain_ids(column: pd.Series, name: Any) -> pd.Series:
@@ -50,6 +51,20 @@ def plain_times(column: pd.Series, name: Any) -> pd.Series:
     if column.isna().all():
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns]")
     return pd.Series([_iso_text(value, name) for value in column], index=column.index, dtype=object)
+
+
+def readable_zone(column: pd.Series) -> tuple[pd.Series, str | None]:
+    """Return times of pandas as narwhals can read them, and their zone where it is told apart from them.
+
+    narwhals 2.29 does not know the type of a column whose zone has an underscore or a plus in its name, such as
+    America/New_York: such times go in as the wall clock of their zone.
+    """
+    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column, None
+    if isinstance(nw.from_native(column, series_only=True).dtype, nw.Datetime):
+        return column, None
+    local: pd.Series = column.dt.tz_localize(None)
+    return local, str(column.dtype.tz)
 
 
 def plain_amounts(column: pd.Series, name: Any) -> pd.Series:

@@ -52,8 +52,8 @@ class Roles:
         if not all(isinstance(name, Hashable) for name in names):
             raise TypeError(f"customer_id, timestamp and amount are names of one column each, got {name_some(names)}.")
         if missing := [name for name in names if name not in present]:
-            noun = "a column" if len(missing) == 1 else "columns"
-            raise ColumnError(f"orders lacks {noun} that was named: {column_difference(names, present)}.")
+            noun = "a column that was" if len(missing) == 1 else "columns that were"
+            raise ColumnError(f"orders lacks {noun} named: {column_difference(names, present)}.")
         if len(set(names)) < len(names):
             raise ColumnError(
                 f"customer_id, timestamp and amount must be different columns of orders, got {name_some(names)}."
@@ -111,9 +111,9 @@ def read_orders(
     `end` counts at the granularity: with weeks, the rest of the week that holds it counts too.
     """
     check_choice(refunds, "refunds", Refunds)
-    frame = _columns_used(orders, roles)
+    frame, time_zone = _columns_used(orders, roles)
     schema = frame.collect_schema()
-    time_zone = getattr(schema[TIME], "time_zone", None)
+    time_zone = time_zone or getattr(schema[TIME], "time_zone", None)
     end_day = _days.as_ordinal(end, name=end_name, time_zone=time_zone, column=str(roles.timestamp))
     frame = _with_day(frame, schema[TIME], roles)
     bad: dict[int, nw.Expr] = {NO_CUSTOMER: ~_has_customer(schema[CUSTOMER]), BAD_TIMESTAMP: ~nw.col(IS_DATE)}
@@ -145,15 +145,15 @@ def read_orders(
     )
 
 
-def _columns_used(orders: Any, roles: Roles) -> nw.LazyFrame[Any]:
-    """Select the columns that have a role, under their internal names."""
+def _columns_used(orders: Any, roles: Roles) -> tuple[nw.LazyFrame[Any], str | None]:
+    """Select the columns that have a role, under their internal names; and a zone that narwhals cannot read."""
     if not is_pandas(orders):
         lazy = as_lazy(orders, name="orders")
         roles.check(lazy.collect_schema().names())
         eager = nw.from_native(orders, eager_only=True, pass_through=True)
         if isinstance(eager, nw.DataFrame) and not len(eager):
             raise _no_rows()
-        return lazy.select(nw.col(name).alias(role) for role, name in roles.names().items())
+        return lazy.select(nw.col(name).alias(role) for role, name in roles.names().items()), None
     if hidden := [n for n in roles.names().values() if n in orders.index.names and n not in orders.columns]:
         raise ColumnError(f"{name_some(hidden)} is the index of orders, no column: pass orders.reset_index().")
     roles.check(list(orders.columns))
@@ -166,7 +166,8 @@ def _columns_used(orders: Any, roles: Roles) -> nw.LazyFrame[Any]:
         if not isinstance(column, pd.Series):
             raise ColumnError(f"orders has {count(column.shape[1], 'column')} named {name!r}; rename all but one.")
         columns[role] = readers[role](column.reset_index(drop=True), name)
-    return as_lazy(pd.DataFrame(columns, copy=False))
+    columns[TIME], zone = _objects.readable_zone(columns[TIME])
+    return as_lazy(pd.DataFrame(columns, copy=False)), zone
 
 
 def _no_rows() -> ValueError:

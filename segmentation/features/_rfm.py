@@ -68,8 +68,8 @@ def rfm_table(
     Parameters
     ----------
     orders : dataframe
-        One row per order or order line: pandas, polars (eager or lazy), pyarrow or a DuckDB relation, never
-        changed. A lazy one is run twice, and once more for the report.
+        One row per order or order line: pandas, polars (eager or lazy), pyarrow, a DuckDB relation, Dask or
+        PySpark, never changed. A lazy one is run twice, and once more for the report.
     customer_id : str
         Column with the customer. Missing are null, NaN, infinite numbers and text that is empty or only
         blanks.

@@ -19,6 +19,9 @@ __all__ = ["RFM_COLUMNS", "RFMCuts", "learn_cuts"]
 RFM_COLUMNS = ("days_since_last_purchase", "n_purchases", "total_spend")
 """Columns of ``rfm_table``, in the order of the letters R, F and M."""
 
+# What any customer who has bought has at least.
+LEAST = {"days_since_last_purchase": 0, "n_purchases": 1}
+
 # 1, 2, 3-4, 5-9 and 10 or more purchases. Where most customers bought once, several quintiles of the number of
 # purchases coincide and would leave scores that nobody can get.
 FREQUENCY_CUTS = (1.0, 2.0, 4.0, 9.0)
@@ -110,6 +113,14 @@ def check_values(table: pd.DataFrame) -> None:
             raise CustomerTableError(
                 f"column {name!r} must be finite for every customer; it is missing or infinite (NaN or inf) for "
                 f"{int(bad.sum()):,}: {name_some(table.index[bad])}. Leave these customers out, or fill the value."
+            )
+        least = LEAST.get(name)
+        if least is not None and (values < least).any():
+            low = values < least
+            raise CustomerTableError(
+                f"column {name!r} must be at least {least}; it is less for {int(low.sum()):,}: "
+                f"{name_some(table.index[low])} (values {name_some(values[low], 3)}). A customer in an RFM table has "
+                "bought, before the end; check as_of and the orders."
             )
 
 

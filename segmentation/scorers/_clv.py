@@ -128,7 +128,7 @@ class CLVScorer(Scorer):
       days; without discounting exactly margin * expected_purchases * expected_value;
     * ``expected_purchases`` within the horizon, not discounted;
     * ``expected_value``: expected spend per purchase, the customer's own mean drawn towards the population's; the
-      population's where there is no repeat purchase, or none with positive spend;
+      population's where there is no repeat purchase; a ``monetary_value`` below 0 (refunds) counts as 0;
     * ``p_alive``: probability that the customer has not left by the end of observation.
 
     None of them is ever missing. They are expectations without intervals.
@@ -196,6 +196,7 @@ class CLVScorer(Scorer):
         tags.scorer_tags.unit = "count" if self.spend_model is None else "currency"
         tags.scorer_tags.dataframe_only = True
         tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True  # the spend of one-time buyers may be missing
         return tags
 
     def _required_columns(self) -> Sequence[str]:
@@ -290,9 +291,9 @@ class CLVScorer(Scorer):
         purchases, discounted = self._purchases_if_alive(x, T)
         if self._spend_params is None or mean_spend is None:
             return np.column_stack([p_alive * purchases, p_alive])
-        expected_value = _formulas.expected_spend(
-            self._spend_params, np.where(mean_spend > 0, x, 0.0), mean_spend, self._spend_fallback
-        )
+        # refunds that exceed the spend count as having spent nothing: they must not raise anybody's value
+        spent = np.maximum(mean_spend, 0.0)
+        expected_value = _formulas.expected_spend(self._spend_params, x, spent, self._spend_fallback)
         clv = float(self.margin) * (p_alive * discounted) * expected_value
         return np.column_stack([clv, p_alive * purchases, expected_value, p_alive])
 
@@ -326,6 +327,10 @@ class CLVScorer(Scorer):
             if getattr(self, name) not in allowed:
                 named = name_some(allowed, len(allowed))
                 raise ValueError(f"{name} must be one of {named}, got {getattr(self, name)!r}.")
+        if isinstance(self.margin, numbers.Real) and self.margin > 1:
+            raise ValueError(
+                f"margin is the share of the spend that is earned, at most 1, got {self.margin!r}; 30 % is 0.3."
+            )
         for name, zero_allowed in (("horizon_days", False), ("annual_discount_rate", True), ("margin", False)):
             value = getattr(self, name)
             is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and np.isfinite(float(value))

@@ -85,7 +85,10 @@ class CompositeScorer(Scorer, _BaseComposition):
 
     def __sklearn_tags__(self) -> SegmentationTags:
         tags = super().__sklearn_tags__()
-        tables = [scorer._needs_table() for _, scorer in self.scorers if isinstance(scorer, Scorer)]
+        # asked before anything is checked, so anything may stand in scorers
+        pairs = self.scorers if isinstance(self.scorers, list | tuple) else []
+        parts = [one[1] for one in pairs if isinstance(one, tuple) and len(one) == 2]
+        tables = [scorer._needs_table() for scorer in parts if isinstance(scorer, Scorer)]
         tags.scorer_tags.dataframe_only = any(tables)
         tags.input_tags.two_d_array = not any(tables)
         return tags
@@ -101,11 +104,16 @@ class CompositeScorer(Scorer, _BaseComposition):
     def _check_parameters(self) -> None:
         pairs = self.scorers
         if not isinstance(pairs, list | tuple) or not pairs:
-            raise ValueError(f"scorers must be a list of (name, Scorer), got {pairs!r}.")
+            remedy = "; list(scorers.items()) makes one of a mapping" if isinstance(pairs, Mapping) else ""
+            raise ValueError(f"scorers must be a list of (name, Scorer), got {pairs!r}{remedy}.")
         wrong = [one for one in pairs if not (isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], Scorer))]
         if wrong:
             raise TypeError(f"scorers must be a list of (name, Scorer); {wrong[0]!r} is not such a pair.")
-        self._validate_names([name for name, _ in pairs])
+        names = [name for name, _ in pairs]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"scorers must have unique names; repeated: {name_some(repeated)}.")
+        self._validate_names(names)
         if "composite" in dict(pairs):
             raise ValueError("'composite' is the name of the result; give the scorer another one.")
         if self.normalization not in ("rank", "zscore"):

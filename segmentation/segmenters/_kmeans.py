@@ -23,6 +23,8 @@ from segmentation.segmenters._scaling import Scale, apply_scaling, learn_scaling
 __all__ = ["KMeansSegmenter"]
 
 SMALL_SHARE = 0.01
+# One customer is no group; among fewer customers than this nothing is.
+ALONE_AMONG = 40
 # Two starts reached the same solution when their objectives agree to this relative difference: a few customers on a
 # border may differ (up to 8e-6 among 5,900), but different solutions can be as close as 2e-5 (mcdonalds, k = 4).
 SAME_OBJECTIVE = 1e-5
@@ -85,7 +87,7 @@ class KMeansSegmenter(Segmenter):
     Warns
     -----
     SmallSegmentWarning
-        If a segment has fewer than 1 % of the customers: more likely outliers than a group.
+        If a segment has fewer than 1 % of the customers, or only one of 40 or more: more likely outliers than a group.
     FitDiagnosisWarning
         If the best start was stopped at `max_iter`.
     EmptySegmentWarning
@@ -169,13 +171,16 @@ class KMeansSegmenter(Segmenter):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}.")
-        if self.membership not in ("fuzzy", "hard"):
-            raise ValueError(f"membership must be 'fuzzy' or 'hard', got {self.membership!r}.")
+        self._check_membership()
         if n_customers < self.n_clusters:
             raise CustomerTableError(
                 f"fewer customers than segments: n_samples={n_customers} should be >= n_clusters={self.n_clusters}. "
                 "Lower n_clusters, or learn from more customers."
             )
+
+    def _check_membership(self) -> None:
+        if self.membership not in ("fuzzy", "hard"):
+            raise ValueError(f"membership must be 'fuzzy' or 'hard', got {self.membership!r}.")
 
     def _best_of_starts(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
         """Run every start by itself, so that their agreement can be reported; return the best centres."""
@@ -220,12 +225,13 @@ class KMeansSegmenter(Segmenter):
         small = [
             f"{name} ({count(int(size), 'customer')})"
             for name, size in zip(segments, sizes, strict=True)
-            if 0 < size < SMALL_SHARE * n
+            if 0 < size < SMALL_SHARE * n or (size == 1 and n >= ALONE_AMONG)
         ]
         if small:
+            scaling = "" if self.scale == "auto" else ", or use scale='auto'"
             warnings.warn(
-                f"{name_some(small)} below {percent(SMALL_SHARE)} of {n:,} customers: more likely outliers than a "
-                "group. Look at these customers, lower n_clusters, or use scale='auto'.",
+                f"{name_some(small)} below {percent(SMALL_SHARE)} of {n:,} customers, or one alone: more likely "
+                f"outliers than a group. Look at these customers, lower n_clusters{scaling}.",
                 SmallSegmentWarning,
                 stacklevel=5,
             )
@@ -254,6 +260,7 @@ class KMeansSegmenter(Segmenter):
         return result
 
     def _membership(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        self._check_membership()
         distances = _squared_distances(apply_scaling(X, self.scaling_), self.scaled_centers_)
         return _fuzzy(distances) if self.membership == "fuzzy" else _one_hot(distances)
 

@@ -148,7 +148,7 @@ class RFMSegmenter(Segmenter):
         names, self._code_of_scores = _segment_of_scores(self.segments, self._learnt.n_scores)
         self.cuts_ = self._learnt.to_pandas()
         self.score_counts_ = _count_scores(self._learnt.scores(X), self._learnt.n_scores)
-        _warn_of_empty_scores(self.score_counts_)
+        _warn_of_empty_scores(self.score_counts_, self._learnt.sources)
         return names
 
     _explanation_unit = "score points to the nearest other segment"
@@ -211,14 +211,22 @@ def _count_scores(scores: NDArray[np.int64], n_scores: int) -> pd.DataFrame:
     return pd.DataFrame(np.column_stack(counts), index=index, columns=list(RFM_COLUMNS))
 
 
-def _warn_of_empty_scores(counts: pd.DataFrame) -> None:
+def _warn_of_empty_scores(counts: pd.DataFrame, sources: Mapping[str, str]) -> None:
+    """Say which scores nobody gets, and why: shared values with quantiles, nobody so far out with other cuts."""
+    causes = {
+        "quantiles": "many customers share one value",
+        "fixed": "nobody is between the fixed cuts",
+        "given": "nobody is between the cuts given",
+    }
     empty = [
-        f"{name}: {name_some(counts.index[counts[name] == 0])}" for name in counts.columns if (counts[name] == 0).any()
+        f"{name}: {name_some(counts.index[counts[name] == 0])} ({causes[sources[name]]})"
+        for name in counts.columns
+        if (counts[name] == 0).any()
     ]
     if empty:
         warnings.warn(
-            f"nobody gets these scores, because many customers share one value: {'; '.join(empty)}. Use fewer bins, "
-            "or give cut points: bins={'n_purchases': (1, 2, 4, 9)}.",
+            f"nobody gets these scores: {'; '.join(empty)}. The segments that need them stay empty; fewer bins, or cut "
+            "points that fit the data (cuts_ has those in use), avoid it.",
             FitDiagnosisWarning,
             stacklevel=5,
         )

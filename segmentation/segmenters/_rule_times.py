@@ -56,6 +56,8 @@ def compare_time(sign: str, column: Typed, literal: date | datetime) -> Truth:
     if column.kind is Kind.DATE and not isinstance(literal, datetime):
         return compare(sign, column.values, literal)
     moment = literal if isinstance(literal, datetime) else datetime.combine(literal, time())
+    if column.kind is Kind.DATE and moment.tzinfo is None:
+        return _compare_day(sign, column, moment)
     if moment.tzinfo is not None and column.zone is None:
         raise ValueError(
             f"the column has no time zone, so a time with an offset ({moment:%z}) cannot be compared with it"
@@ -67,6 +69,15 @@ def compare_time(sign: str, column: Typed, literal: date | datetime) -> Truth:
         return _compare_moment(sign, column, local.astimezone(column.stored_zone), column.zone_name)
     except OverflowError:  # the first or last day that Python has, elsewhere the day before or after
         return _beyond(sign, above=moment.year > 5000)
+
+
+def _compare_day(sign: str, column: Typed, moment: datetime) -> Truth:
+    """Compare dates with a moment as dates: as times, the last days of the calendar overflow in some engines."""
+    if moment.time() == time():
+        return compare(sign, column.values, moment.date())
+    if sign in ("==", "!="):  # no date is a moment within a day
+        return sign == "!="
+    return compare({"<": "<=", ">=": ">"}.get(sign, sign), column.values, moment.date())
 
 
 def _compare_moment(sign: str, column: Typed, moment: datetime, zone_name: str | None) -> Truth:

@@ -127,6 +127,13 @@ class RuleSegmenter(Segmenter):
         self.rules = rules
         self.otherwise = otherwise
 
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """Show the rules in their order, which decides; scikit-learn's repr would sort them."""
+        otherwise = "" if self.otherwise is None else f", otherwise={self.otherwise!r}"
+        rules = repr(self.rules)
+        shown = rules if len(rules) <= N_CHAR_MAX else f"{rules[:N_CHAR_MAX]}..."
+        return f"{type(self).__name__}(rules={shown}{otherwise})"
+
     def __sklearn_tags__(self) -> SegmentationTags:
         tags = super().__sklearn_tags__()
         tags.segmenter_tags.membership = "overlapping"

@@ -399,11 +399,18 @@ def test_good_data_have_an_empty_diagnosis():
     assert CLVScorer().fit(btyd_table(load_cdnow(), **ORDERS)).diagnosis_ == ()
 
 
-def test_refunded_repeaters_get_the_expected_spend_of_the_population(cdnow):
+def test_refunds_beyond_the_spend_count_as_no_spend(cdnow):
+    """Not as the population's spend, which would make a customer who gives everything back worth more than before."""
     table = cdnow.assign(monetary_value=cdnow["monetary_value"].where(cdnow.index != 4, -1.0))
     scorer = CLVScorer().fit(table)
     assert scorer.n_left_out_of_spend_ == 1
-    assert scorer.score_customers(table).loc[4, "expected_value"] == scorer.population_spend_
+    nothing, little = (
+        scorer.score_customers(table.assign(monetary_value=table["monetary_value"].where(table.index != 4, spend)))
+        for spend in (0.0, 1.0)
+    )
+    refunded = scorer.score_customers(table)
+    assert refunded.loc[4, "expected_value"] == nothing.loc[4, "expected_value"]
+    assert 0 < refunded.loc[4, "expected_value"] < little.loc[4, "expected_value"] < scorer.population_spend_
 
 
 def test_infinite_mean_spend_has_a_finite_fallback(cdnow):

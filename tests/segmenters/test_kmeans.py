@@ -372,7 +372,8 @@ def test_a_fitted_segmenter_survives_pickling():
 def test_a_segment_below_one_percent_warns():
     X = np.r_[RNG.normal(0, 1, 500), 1000.0, 1001.0][:, None]
     with pytest.warns(
-        SmallSegmentWarning, match=r"'segment_2 \(2 customers\)' below 1\.0 % of 502 customers: more likely outliers"
+        SmallSegmentWarning,
+        match=r"'segment_2 \(2 customers\)' below 1\.0 % of 502 customers, or one alone: more likely",
     ) as warned:
         model = KMeansSegmenter(2, scale="standard", random_state=0).fit(X)
     assert warned[0].filename == __file__
@@ -380,8 +381,16 @@ def test_a_segment_below_one_percent_warns():
 
 
 def test_a_segment_of_exactly_one_percent_does_not_warn():
-    X = np.r_[np.zeros(99), 1.0][:, None]
-    assert np.bincount(KMeansSegmenter(2, random_state=0).fit(X).labels_).tolist() == [99, 1]
+    X = np.r_[np.zeros(198), 1.0, 1.0][:, None]
+    assert np.bincount(KMeansSegmenter(2, random_state=0).fit(X).labels_).tolist() == [198, 2]
+
+
+def test_one_customer_alone_is_no_group():
+    X = np.r_[np.zeros(44), 1.0][:, None]
+    with pytest.warns(
+        SmallSegmentWarning, match=r"'segment_2 \(1 customer\)' below 1\.0 % of 45 customers, or one alone"
+    ):
+        KMeansSegmenter(2, random_state=0).fit(X)
 
 
 def test_fewer_different_customers_than_segments_warn_and_the_empty_ones_stay_visible():

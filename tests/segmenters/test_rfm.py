@@ -157,7 +157,12 @@ def test_bad_customers():
     with pytest.raises(ColumnError, match="missing: 'total_spend'"):
         RFMSegmenter().fit(good.drop(columns="total_spend"))
     with pytest.raises(CustomerTableError, match=r"column 'total_spend' must be finite .* for 1: 1"):
+        RFMScorer(bins=2).fit(good).score_samples(good.assign(total_spend=[1.0, np.inf]))
+    with pytest.raises(CustomerTableError, match=r"cannot use missing values .* 'total_spend': 1; 1 customer: 1"):
         RFMScorer(bins=2).fit(good).score_samples(good.assign(total_spend=[1.0, np.nan]))
+    for name, value in (("n_purchases", 0.5), ("days_since_last_purchase", -1.0)):
+        with pytest.raises(CustomerTableError, match=f"column {name!r} must be at least"):
+            RFMSegmenter(bins=2).fit(good.assign(**{name: [5.0, value]}))
     with pytest.raises(CustomerTableError, match="'n_purchases' must hold numbers"):
         RFMScorer(bins=2).fit(good.assign(n_purchases=["a", "b"]))
 

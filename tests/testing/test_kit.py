@@ -230,6 +230,11 @@ class ByRegion(Segmenter):
 
 
 class NeedsAllColumns(ByRegion):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def _required_columns(self):
         return None
 
