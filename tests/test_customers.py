@@ -7,10 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from segmentation import as_customers
+import segmentation as sg
+from segmentation import Segmenter, as_customers
 from segmentation._validation import customer_index, select_columns
-from segmentation.exceptions import ColumnError, CustomerTableError
+from segmentation.exceptions import ColumnError, CustomerTableError, SegmentationWarning
 from segmentation.segmenters import KMeansSegmenter
+from segmentation.testing import make_customers
 
 
 def table(ids, **columns):
@@ -322,3 +324,47 @@ def test_labels_that_are_equal_as_text_are_refused():
 def test_mixed_labels_are_text():
     model = KMeansSegmenter(1).fit(pd.DataFrame([[1.0, 2.0]], columns=[1, "b"]))
     assert list(model.centers_.columns) == ["1", "b"]
+
+
+def test_a_column_that_looks_like_the_id_is_pointed_out():
+    """A frame without an index of its own, as from polars: the id would be a feature in silence."""
+    frame = pd.DataFrame({"CustomerID": range(10_000, 10_040), "spend": np.arange(40.0) % 7})
+    with pytest.warns(SegmentationWarning, match=r"'CustomerID' as a feature, and it looks like the customer id"):
+        KMeansSegmenter(2, random_state=0).fit(frame)
+    KMeansSegmenter(2, random_state=0).fit(sg.as_customers(frame, customer_id="CustomerID"))
+    KMeansSegmenter(2, random_state=0).fit(frame.rename(columns={"CustomerID": "paid"}))
+
+
+def test_columns_that_do_not_belong_are_named_before_their_values():
+    customers = make_customers()
+    model = KMeansSegmenter(2, random_state=0).fit(customers[["age", "total_spend"]])
+    with pytest.raises(
+        ColumnError, match="all columns are there; take those of fit, in their order"
+    ):
+        model.predict(customers[["age", "total_spend", "region"]])
+
+
+def test_missing_values_of_a_table_estimator_are_refused_unless_it_takes_them():
+    class Regions(Segmenter):
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.segmenter_tags.dataframe_only = True
+            tags.input_tags.two_d_array = False
+            return tags
+
+        def _required_columns(self):
+            return ["region"]
+
+        def _fit(self, X, y):
+            return ["all"]
+
+        def _membership(self, X):
+            return np.ones((len(X), 1))
+
+    customers = make_customers(30)
+    model = Regions().fit(customers)
+    some = customers.assign(region=customers["region"].where(customers.index != customers.index[4]))
+    with pytest.raises(
+        CustomerTableError, match=f"Regions cannot use missing values .*'region': 1; 1 customer: '{customers.index[4]}'"
+    ):
+        model.predict(some)

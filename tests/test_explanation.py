@@ -182,3 +182,11 @@ def test_nobody_and_arrays():
     assert sg.explain(array, customers.to_numpy(), ids=[3]).evidence["column"].str.startswith("x").all()
     with pytest.raises(TypeError, match="explain takes a fitted Segmenter"):
         sg.explain(StandardScaler(), customers)
+
+
+def test_columns_in_a_pipeline_have_their_names(cdnow):
+    pipeline = make_pipeline(StandardScaler(), KMeansSegmenter(3, random_state=0)).fit(cdnow)
+    explained = sg.explain(pipeline, cdnow, ids=cdnow.index[:3])
+    assert explained.evidence["column"].iloc[0].endswith("(after standardscaler)")
+    assert set(explained.evidence["column"].str.split(" ").str[0]) == set(cdnow.columns)
+    assert "x0" not in str(explained)

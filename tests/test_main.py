@@ -976,3 +976,16 @@ def test_good_tables_always_give_a_result(capsys, tmp_path, rows):
 def test_cells_speak_of_their_column():
     with pytest.raises(CommandError, match="column 'Umsatz' has '1,5' in line 9"):
         _cells.amounts(["1,5"], "Umsatz", lambda i: "line 9", ".", [])
+
+
+def test_an_order_of_the_future_is_pointed_out(tmp_path, capsys):
+    rows = [f"c{i % 7},2024-0{1 + i % 6}-1{i % 9},{5 + i}" for i in range(60)]
+    file = tmp_path / "orders.csv"
+    file.write_text("\n".join(["customer_id,timestamp,amount", *rows, "c1,2093-01-01,5"]) + "\n")
+    assert main([str(file), "--segments", "2"]) == 0
+    shown = "".join(capsys.readouterr())
+    assert "the last order is dated 2093-01-01, after today" in " ".join(shown.split())
+    assert main([str(file), "--segments", "2", "--as-of", "2024-07-01"]) == 0
+    assert "after today" not in "".join(capsys.readouterr())
+    assert main([str(file), "--margin", "30"]) == 2
+    assert "at most 1, got '30'" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def _add_job_arguments(group: Any) -> None:
     )
     group.add_argument(
         "--margin",
-        type=_number(0, above=True),
+        type=_number(0, above=True, highest=1),
         default=1.0,
         metavar="SHARE",
         help="of the amounts that is profit (default: 1)",
@@ -162,13 +162,15 @@ def _whole(lowest: int, highest: int | None = None) -> Any:
     return read
 
 
-def _number(lowest: float, *, above: bool = False) -> Any:
-    limits = f"a number {'above' if above else 'from'} {lowest:g}{'' if above else ' on'}"
+def _number(lowest: float, *, above: bool = False, highest: float = math.inf) -> Any:
+    limits = f"a number {'above' if above else 'from'} {lowest:g}{'' if above or highest < math.inf else ' on'}"
+    if highest < math.inf:
+        limits += f" and at most {highest:g}"
 
     def read(text: str) -> float:
         with suppress(ValueError):
             value = float(text)
-            if math.isfinite(value) and (value > lowest or (value == lowest and not above)):
+            if math.isfinite(value) and (value > lowest or (value == lowest and not above)) and value <= highest:
                 return value
         raise argparse.ArgumentTypeError(f"must be {limits}, got {text!r}")
 

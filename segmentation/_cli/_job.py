@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from segmentation._cli._errors import CommandError, one_line, refused_as
 from segmentation._cli._files import Orders
 from segmentation._format import count
 from segmentation.compose import assign, score_customers
-from segmentation.exceptions import ColumnError, CustomerTableError, FitError
+from segmentation.exceptions import ColumnError, CustomerTableError, FitError, SegmentationWarning
 from segmentation.features import OrdersReport, btyd_table, rfm_table
 from segmentation.prioritizers import ValuePrioritizer
 from segmentation.profile import profile_segments
@@ -76,6 +77,7 @@ def run(orders: Orders, settings: Settings, bar: Any) -> Result:
     bar.set_description_str(STEPS[0])
     features, purchases, report = _features(orders, settings)
     _check_size(len(features), settings.n_segments)
+    _note_of_the_future(report, settings)
     _next(bar, STEPS[1])
     with refused_as(CustomerTableError, ColumnError):
         segmenter = KMeansSegmenter(settings.n_segments, random_state=settings.random_state).fit(features)
@@ -111,6 +113,17 @@ def _features(orders: Orders, settings: Settings) -> tuple[pd.DataFrame, pd.Data
             orders.table, **columns, observation_end=settings.as_of, refunds=settings.refunds, return_report=True
         )
     return features, purchases, report
+
+
+def _note_of_the_future(report: OrdersReport, settings: Settings) -> None:
+    """Say where the last order lies after today: one mistyped year makes everybody look long gone."""
+    if settings.as_of is None and report.observation_end > dt.date.today():
+        warnings.warn(
+            f"the last order is dated {report.observation_end}, after today, and everything is counted from that day; "
+            "if it is a typing error, give --as-of with the last day that is right, or correct the order.",
+            SegmentationWarning,
+            stacklevel=2,
+        )
 
 
 def _check_size(n_customers: int, n_segments: int) -> None:

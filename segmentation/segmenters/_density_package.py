@@ -117,7 +117,9 @@ def run_hdbscan(
     -------
     PackageResult
     """
-    if len(rows) < 2 * settings.min_cluster_size:
+    # All customers alike: the package answers one group or none, depending on how many there are. A group is denser
+    # than what lies around it, and around these lies nothing.
+    if len(rows) < 2 * settings.min_cluster_size or not np.ptp(rows, axis=0).any():
         return _nothing_found(len(rows))
     from hdbscan import HDBSCAN  # heavy: only when used
 

@@ -494,3 +494,17 @@ def test_the_week_of_the_split_is_divided():
     assert split.loc["a"].tolist() == [1.0, 7.0, 7.0, 2.0, 1.0, 4.0, 1.0]
     whole = btyd_table(frame, **COLUMNS, observation_end="2024-01-09", granularity="W")
     assert whole.loc["a"].tolist() == [1.0, 7.0, 7.0, 6.0]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Etc/GMT+5", "America/Port-au-Prince", "Europe/Berlin", "-05:00"])
+def test_a_day_is_a_local_day_in_any_zone(zone):
+    """narwhals does not know the type of a column of pandas whose zone has an underscore or a plus in its name."""
+    local = pd.to_datetime(pd.Series(["2020-01-01 23:30", "2020-03-01 00:10", "2020-03-01 23:50"])).dt.tz_localize(zone)
+    orders = pd.DataFrame({"c": [1, 1, 1], "t": local, "a": [5.0, 6.0, 7.0]})
+    as_of = pd.Timestamp("2020-03-03 12:00", tz="UTC")
+    table, report = rfm_table(orders, customer_id="c", timestamp="t", amount="a", as_of=as_of, return_report=True)
+    assert table.loc[1].tolist() == [2.0, 2.0, 18.0]
+    assert report.observation_end.isoformat() == "2020-03-03"
+    arrow = orders.assign(t=orders["t"].astype(pd.ArrowDtype(pa.timestamp("us", tz="UTC" if zone[0] == "-" else zone))))
+    days = btyd_table(arrow, customer_id="c", timestamp="t")["frequency"]
+    assert days[1] == (2 if zone[0] == "-" else 1)

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segmentation as sg
-from segmentation import _priorities
+from segmentation import Prioritizer, _priorities
 from segmentation.exceptions import ColumnError, OutputError, SegmentationWarning
 from segmentation.prioritizers import Override, ValuePrioritizer
+from segmentation.testing import make_profile
 
 
 class Given(sg.Prioritizer):
@@ -343,3 +344,12 @@ def test_an_override_gets_its_place_and_the_rest_keep_their_order(profile, data)
     assert places(plan)[name] == place
     ranked = [one for one, rank in places(plan).items() if rank is not None]
     assert [one for one in ranked if one != name] == [one for one in computed if one != name]
+
+
+def test_a_column_that_a_plug_in_misses_is_named():
+    class Growth(Prioritizer):
+        def _priority_scores(self, profile):
+            return profile["clv_men"].to_numpy()
+
+    with pytest.raises(ColumnError, match=r"Growth needs a column; missing: 'clv_men' \(nearest: 'clv_mean'"):
+        Growth().prioritize(make_profile())

@@ -124,3 +124,11 @@ def test_tables_and_arrays():
 def test_bad_parameters(arguments, error, message):
     with pytest.raises(error, match=message):
         CompositeScorer(**arguments).fit(pd.DataFrame({"x": [1.0, 2.0]}))
+
+
+@pytest.mark.parametrize(
+    "scorers", [[Column()], {"value": Column()}, {"ab": Column()}, [("a", Column()), ("a", Column())], 3]
+)
+def test_natural_mistakes_get_a_clear_error(scorers):
+    with pytest.raises((TypeError, ValueError), match="scorers must"):
+        CompositeScorer(scorers).fit(pd.DataFrame({"x": [1.0, 2.0]}))

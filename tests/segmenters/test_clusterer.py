@@ -6,11 +6,12 @@ import pytest
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, Birch, KMeans
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from segmentation import assign
 from segmentation.exceptions import OutOfSampleError, SegmentationWarning
@@ -50,7 +51,7 @@ def test_random_state_seeds_every_nested_one(blobs):
     X, _ = blobs
     model = ClustererSegmenter(
         make_pipeline(PCA(2, svd_solver="randomized"), KMeans(3, n_init=1)),
-        classifier=LogisticRegression(),
+        classifier=DecisionTreeClassifier(),
         random_state=5,
     ).fit(X)
     seeds = [model.clusterer_[0].random_state, model.clusterer_[1].random_state, model.classifier_.random_state]
@@ -90,8 +91,10 @@ def test_relabelled_customers_are_counted():
     angle = rng.uniform(0, 2 * np.pi, 300)
     radius = np.repeat([1.0, 6.0], 150)
     rings = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-    with pytest.warns(SegmentationWarning, match=r"of 300 customers get another segment from LogisticRegression"):
-        model = ClustererSegmenter(DBSCAN(eps=1.5), classifier=LogisticRegression()).fit(rings)
+    with pytest.warns(
+        SegmentationWarning, match=r"of 300 customers get another segment from LinearDiscriminantAnalysis"
+    ):
+        model = ClustererSegmenter(DBSCAN(eps=1.5), classifier=LinearDiscriminantAnalysis()).fit(rings)
     own = DBSCAN(eps=1.5).fit_predict(rings)
     assert model.n_relabelled_ > 30
     assert (model.labels_ == model.predict(rings)).all()

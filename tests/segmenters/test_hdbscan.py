@@ -363,3 +363,10 @@ def test_a_table_keeps_ids_and_a_column_without_spread_counts_nothing():
     assert sg.assign(model, table.assign(c=1.0)).index.equals(table.index)
     assert model.centers_.columns.tolist() == ["a", "b", "c"]
     assert (model.labels_ == HDBSCANSegmenter().fit(table).labels_).all()
+
+
+@pytest.mark.parametrize("n", [40, 300, 374, 500])
+def test_customers_who_are_all_alike_are_no_segment(n):
+    """The package answers one group or none, depending on their number."""
+    with pytest.warns(WeakDensityWarning):
+        assert len(HDBSCANSegmenter().fit(pd.DataFrame({"a": np.ones(n)})).segments_) == 0

@@ -857,3 +857,8 @@ def test_what_the_documentation_says_of_pandas_query():
     assert frame.query("age / n > 30").index.tolist() == [2]
     found = RuleSegmenter({"a": "not (age > 30)", "b": "age / n > 30"}).match_table(frame)
     assert (found["a"].tolist(), found["b"].tolist()) == ([True, False, False], [False, False, False])
+
+
+def test_the_rules_are_shown_in_the_order_that_decides():
+    rules = RuleSegmenter({"zeta": "age < 30", "alpha": "age < 60"}, otherwise="rest")
+    assert repr(rules) == "RuleSegmenter(rules={'zeta': 'age < 30', 'alpha': 'age < 60'}, otherwise='rest')"
