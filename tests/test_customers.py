@@ -338,9 +338,7 @@ def test_a_column_that_looks_like_the_id_is_pointed_out():
 def test_columns_that_do_not_belong_are_named_before_their_values():
     customers = make_customers()
     model = KMeansSegmenter(2, random_state=0).fit(customers[["age", "total_spend"]])
-    with pytest.raises(
-        ColumnError, match="all columns are there; take those of fit, in their order"
-    ):
+    with pytest.raises(ColumnError, match="all columns are there; take those of fit, in their order"):
         model.predict(customers[["age", "total_spend", "region"]])
 
 

@@ -1,5 +1,7 @@
 """Explanations are true to the model, for every customer."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +11,11 @@ from sklearn.preprocessing import StandardScaler
 
 import segmentation as sg
 from segmentation import datasets, features
-from segmentation.exceptions import CustomerTableError
+from segmentation.exceptions import CustomerTableError, WeakDensityWarning
 from segmentation.segmenters import (
     ClustererSegmenter,
     DummySegmenter,
+    HDBSCANSegmenter,
     KMeansSegmenter,
     RFMSegmenter,
     RuleSegmenter,
@@ -83,6 +86,10 @@ def test_agrees_on_four_more_real_data_sets(shared_data):
     for X in real_tables(shared_data).values():
         agrees(KMeansSegmenter(4, random_state=0).fit(X), X)
         agrees(ClustererSegmenter(GaussianMixture(3), random_state=0).fit(X), X)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", WeakDensityWarning)
+            for noise in ("keep", "nearest", "soft"):
+                agrees(HDBSCANSegmenter(noise=noise).fit(X[:2000]), X[:2500])
         first, second = X.columns[:2]
         rules = {
             "high": f'col("{first}") > {X[first].median()}',
