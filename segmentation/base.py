@@ -78,9 +78,9 @@ class _CustomerEstimator(BaseEstimator, ABC):
 class Segmenter(ClusterMixin, TransformerMixin, _CustomerEstimator):
     """Base class of everything that puts customers into segments.
 
-    A subclass writes two hooks, ``_fit`` and ``_membership``; it may override ``_fit_membership``, ``_codes``
-    and ``_required_columns``, and states its capabilities in ``__sklearn_tags__``. All public methods are
-    final.
+    A subclass writes two hooks, ``_fit`` and ``_membership``; it may override ``_fit_membership``, ``_codes``,
+    ``_required_columns`` and ``_explain``, and states its capabilities in ``__sklearn_tags__``. All public methods
+    are final. A fitted attribute ``notes_`` (sentences) is printed below the tables that come from it.
 
     Attributes
     ----------

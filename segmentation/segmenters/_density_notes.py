@@ -43,6 +43,12 @@ def problems_of(figures: DensityFigures) -> list[str]:
     problems = []
     if not figures.n_segments:
         problems.append(f"No segment was found: none of {count(n, 'customer')} is in a dense group {used}.")
+        if figures.n_fit_customers < 2 * figures.settings.min_cluster_size:
+            problems.append(
+                f"There cannot be one: two groups of {figures.settings.min_cluster_size:,} take at least "
+                f"{2 * figures.settings.min_cluster_size:,} customers, and {figures.n_fit_customers:,} were learnt "
+                "from. Lower min_cluster_size."
+            )
         if figures.noise != "keep":
             problems.append(f"All are unassigned, also with noise={figures.noise!r}: there is no segment to go to.")
     else:

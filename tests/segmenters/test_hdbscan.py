@@ -370,3 +370,9 @@ def test_customers_who_are_all_alike_are_no_segment(n):
     """The package answers one group or none, depending on their number."""
     with pytest.warns(WeakDensityWarning):
         assert len(HDBSCANSegmenter().fit(pd.DataFrame({"a": np.ones(n)})).segments_) == 0
+
+
+def test_groups_larger_than_the_table_are_named_as_the_cause():
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    with pytest.warns(WeakDensityWarning, match=r"two groups of 5,000 take at least 10,000 customers, and 500 were"):
+        HDBSCANSegmenter(min_cluster_size=5000).fit(X)
