@@ -44,9 +44,9 @@ class _CustomerEstimator(BaseEstimator, ABC):
         """Return the columns this estimator uses, or None for all; called at the start of ``fit``."""
         return None
 
+    @abstractmethod
     def _needs_table(self) -> bool:
         """Tell whether the tags ask for a table with named columns."""
-        raise NotImplementedError  # pragma: no cover  (both interfaces define it)
 
     def _customers(self, X: Any, *, reset: bool) -> tuple[Any, pd.Index]:
         """Validate `X`; return what the hooks get, and the customer ids."""
