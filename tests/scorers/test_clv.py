@@ -430,3 +430,10 @@ def test_one_price_is_everybodys_value(cdnow):
     np.testing.assert_allclose(
         scorer.score_customers(cdnow.assign(monetary_value=9.99))["expected_value"], 9.99, rtol=0.002
     )
+
+
+def test_a_margin_in_percent_is_refused(cdnow):
+    with pytest.raises(
+        ValueError, match=r"margin is the share of the spend that is earned, at most 1, got 30; 30 % is 0\.3"
+    ):
+        CLVScorer(margin=30).fit(cdnow)

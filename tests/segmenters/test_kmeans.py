@@ -515,3 +515,10 @@ def test_binary_survey_answers_reach_the_best_known_sum_of_squares(shared_data, 
     assert set(model.scaling_["treatment"]) == {"binary"}
     assert best_known - 0.01 < model.inertia_ <= best_known * 1.0005
     assert 1 <= model.restarts_ <= 50
+
+
+def test_a_membership_that_does_not_exist_is_refused_after_fit_too():
+    model = KMeansSegmenter(3, random_state=0).fit(BLOBS)
+    assert set(np.unique(model.set_params(membership="hard").transform(BLOBS))) == {0.0, 1.0}
+    with pytest.raises(ValueError, match="membership must be 'fuzzy' or 'hard', got 'bogus'"):
+        model.set_params(membership="bogus").transform(BLOBS)

@@ -173,3 +173,11 @@ def test_kit(cdnow):
         assert {r.status for r in check_segmenter(plugin)} == {"passed"}
         assert {r.status for r in check_segmenter(plugin, cdnow.iloc[:300])} == {"passed"}
     assert {r.status for r in check_scorer(RFMScorer())} == {"passed", "skipped"}
+
+
+def test_the_cause_of_an_empty_score_is_that_of_its_cuts():
+    few = table([(d, 1 + d % 2, 10.0 + d) for d in range(20)])
+    with pytest.warns(FitDiagnosisWarning, match=r"n_purchases: 3, 4, 5 \(nobody is between the fixed cuts\)"):
+        RFMSegmenter().fit(few)
+    with pytest.warns(FitDiagnosisWarning, match=r"n_purchases: 3, 4, 5 \(nobody is between the cuts given\)"):
+        RFMSegmenter(bins={"n_purchases": (1, 2, 4, 9)}).fit(few)
