@@ -9,6 +9,7 @@ import narwhals as nw
 import pandas as pd
 
 from segmentation.features._days import Granularity, as_ordinal, period_start
+from segmentation.features._intervals import LOG_INTERVALS
 from segmentation.features._orders import OrderLines, Refunds, Roles, check_choice, read_orders
 from segmentation.features._purchases import counted, customer_periods, finish, per_purchase
 from segmentation.features._report import OrdersReport
@@ -88,7 +89,7 @@ def btyd_table(
 
     Returns
     -------
-    table : pandas.DataFrame of shape (n_customers, 3 or 4)
+    table : pandas.DataFrame of shape (n_customers, 4 or 5)
         Index ``customer_id``, sorted, one row per customer with at least one purchase:
 
         * ``frequency`` (int64): repeat purchases, that is periods with a purchase, without the first;
@@ -97,7 +98,10 @@ def btyd_table(
         * ``monetary_value`` (float64), only where `amount` is named: all money after the first purchase period,
           refunds subtracted under ``"net"``, divided by `frequency`: the mean spend per repeat purchase, with
           lines of the same period summed. 0.0 where there is no repeat purchase. It is negative where refunds
-          exceed the spend; refunds in or before the first period do not enter.
+          exceed the spend; refunds in or before the first period do not enter;
+        * ``sum_log_intervals`` (float64): sum of the natural logarithms of the days between consecutive purchase
+          periods, 0.0 where there is no repeat purchase. It is how regularly the customer buys: `BetaGeoCNBD` needs
+          it to choose k.
     report : OrdersReport
         Only with ``return_report=True``.
 
@@ -133,11 +137,11 @@ def btyd_table(
     >>> columns = dict(customer_id="customer_id", timestamp="timestamp", amount="amount")
     >>> purchases = btyd_table(load_cdnow(), **columns, observation_end="1997-09-30")
     >>> purchases.head(3)
-                 frequency  recency      T  monetary_value
+                 frequency  recency      T  monetary_value  sum_log_intervals
     customer_id
-    4                    2    213.0  272.0          22.345
-    18                   0      0.0  269.0           0.000
-    21                   1     12.0  272.0          11.770
+    4                    2    213.0  272.0          22.345           8.111328
+    18                   0      0.0  269.0           0.000           0.000000
+    21                   1     12.0  272.0          11.770           2.484907
     >>> int(purchases["frequency"].sum())
     2457
     """
@@ -150,7 +154,7 @@ def btyd_table(
         end_name="observation_end",
         granularity=granularity,
     )
-    customers = customer_periods(lines, granularity=granularity, repeat_spend=True)
+    customers = customer_periods(lines, granularity=granularity, repeat_spend=True, intervals=True)
     columns = _summary(lines, lines.end, granularity)
     return finish(columns, customers, lines, return_report=return_report, collect=collect)
 
@@ -225,7 +229,7 @@ def calibration_holdout(
 
     Returns
     -------
-    table : pandas.DataFrame of shape (n_customers, 5 or 7)
+    table : pandas.DataFrame of shape (n_customers, 6 or 8)
         Index ``customer_id``, sorted, one row per customer with a purchase on or before `calibration_end`. First
         the columns of `btyd_table` for the calibration period, under the same names, so the table goes into a
         scorer as it is; then
@@ -289,7 +293,9 @@ def calibration_holdout(
         end_name="observation_end",
     )
     split = _calibration_day(calibration_end, observation_end, lines)
-    customers = customer_periods(lines, granularity=granularity, calibration_end=split, repeat_spend=True)
+    customers = customer_periods(
+        lines, granularity=granularity, calibration_end=split, repeat_spend=True, intervals=True
+    )
     columns = _summary(lines, split, granularity)
     columns["frequency_holdout"] = counted("holdout_periods")
     if lines.has_amount:
@@ -299,7 +305,7 @@ def calibration_holdout(
 
 
 def _summary(lines: OrderLines, end: int, granularity: Granularity) -> dict[str, nw.Expr]:
-    """Frequency, recency, T and, with amounts, the money per repeat purchase."""
+    """Frequency, recency, T, with amounts the money per repeat purchase, and the logarithms of the intervals."""
     columns = {
         "frequency": (nw.col("n_periods") - 1).cast(nw.Int64),
         "recency": (nw.col("last") - nw.col("first")).cast(nw.Float64),
@@ -307,6 +313,7 @@ def _summary(lines: OrderLines, end: int, granularity: Granularity) -> dict[str,
     }
     if lines.has_amount:
         columns["monetary_value"] = per_purchase("repeat_spend", nw.col("n_periods") - 1)
+    columns["sum_log_intervals"] = nw.col(LOG_INTERVALS).cast(nw.Float64)
     return columns
 
 

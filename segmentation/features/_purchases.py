@@ -19,10 +19,11 @@ from segmentation._format import count
 from segmentation._frames import to_pandas
 from segmentation.exceptions import DroppedRowsWarning
 from segmentation.features._days import Granularity, period_start
+from segmentation.features._intervals import LOG_INTERVALS, with_log_intervals
 from segmentation.features._orders import AMOUNT, CUSTOMER, DAY, IS_REFUND, OrderLines, one_row
 from segmentation.features._report import LEFT_OUT, MEANINGS, OrdersReport
 
-__all__ = ["NO_PERIOD", "counted", "customer_periods", "finish", "per_purchase"]
+__all__ = ["NO_PERIOD", "counted", "customer_periods", "finish", "per_purchase", "plain_index"]
 
 PERIOD, IN_HOLDOUT, BUYS = "period", "in_holdout", "buys"
 
@@ -39,6 +40,7 @@ def customer_periods(
     granularity: Granularity = "D",
     calibration_end: int | None = None,
     repeat_spend: bool = False,
+    intervals: bool = False,
 ) -> nw.LazyFrame[Any]:
     """Bring the lines down to one row per customer, with or without a purchase, still in the engine.
 
@@ -48,9 +50,12 @@ def customer_periods(
         ``customer_id``; ``n_rows``, ``first`` and ``last`` (ordinals of the first day of the first and the last
         purchase period, up to `calibration_end` where there is one), ``n_periods``, ``holdout_periods``; with
         amounts ``spend``, ``holdout_spend`` and, where asked for, ``repeat_spend``: everything after the first
-        purchase period, which may be null where there is nothing.
+        purchase period, which may be null where there is nothing. With `intervals` also ``log_intervals``: the sum
+        of the logarithms of the days between consecutive purchase periods up to `calibration_end`.
     """
     cells = _cells(orders, granularity, calibration_end)
+    if intervals:
+        cells = with_log_intervals(cells, counted="n_periods", period=PERIOD, eager=orders.eager)
     customers = cells.group_by(CUSTOMER).agg(
         nw.col("n_rows").sum(),
         nw.col("first").min(),
@@ -58,6 +63,7 @@ def customer_periods(
         nw.col("n_periods").sum(),
         nw.col("holdout_periods").sum(),
         *([nw.col("spend").sum(), nw.col("holdout_spend").sum()] if orders.has_amount else []),
+        *([nw.col(LOG_INTERVALS).sum()] if intervals else []),
     )
     if repeat_spend and orders.has_amount:
         first = customers.select(CUSTOMER, nw.col("first").alias("first_of_all"))
@@ -123,13 +129,13 @@ def per_purchase(spend: str, purchases: nw.Expr) -> nw.Expr:
 
 def _indexed(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Index by customer, sorted, in the types pandas has by itself, whichever engine the rows came from."""
-    index = _plain_index(table[CUSTOMER])
+    index = plain_index(table[CUSTOMER])
     whole = {name for name in columns if name.startswith(("frequency", "n_"))}
     values = {name: table[name].to_numpy(dtype="float64" if name not in whole else "int64") for name in columns}
     return pd.DataFrame(values, index=index).sort_index()
 
 
-def _plain_index(ids: pd.Series) -> pd.Index:
+def plain_index(ids: pd.Series) -> pd.Index:
     """Return ids as int64, as text or as they are; floats that are all whole numbers become int64."""
     values: Any = ids.to_list()
     if pd.api.types.is_float_dtype(ids.dtype):

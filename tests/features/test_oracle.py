@@ -4,6 +4,7 @@ import datetime as dt
 import math
 import warnings
 from collections import defaultdict
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -118,12 +119,13 @@ def expected_rfm(rows, *, as_of, refunds):
 
 
 def summary(own, end, start):
-    """Frequency, recency, T and money per repeat purchase of one customer's lines."""
+    """Frequency, recency, T, money per repeat purchase and regularity of one customer's lines."""
     periods = sorted({start(day) for day, paid in own if paid >= 0})
     repeats = len(periods) - 1
     later = sum(paid for day, paid in own if start(day) > periods[0])
     money = later / repeats if repeats else 0.0
-    return repeats, (periods[-1] - periods[0]).days, (start(end) - periods[0]).days, money
+    logs = math.fsum(math.log((later - before).days) for before, later in pairwise(periods))
+    return repeats, (periods[-1] - periods[0]).days, (start(end) - periods[0]).days, money, logs
 
 
 def expected_btyd(rows, *, end, weeks, refunds):
@@ -277,5 +279,5 @@ def test_nothing_of_the_holdout_leaks_into_the_calibration(builders, rows, split
     ask = {**COLUMNS, "calibration_end": split, "granularity": "W" if weeks else "D", "return_report": True}
     whole, _ = calibration_holdout(builders["pandas"](as_arrow(rows + sure, "zoned")), **ask)
     alone, _ = calibration_holdout(builders["pandas"](as_arrow(other + sure, "zoned")), **ask)
-    columns = ["frequency", "recency", "T", "monetary_value"]
+    columns = ["frequency", "recency", "T", "monetary_value", "sum_log_intervals"]
     pd.testing.assert_frame_equal(whole[columns], alone[columns], atol=1e-9)

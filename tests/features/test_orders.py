@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import math
 import uuid
 import warnings
 
@@ -165,7 +166,7 @@ def test_the_change_of_the_clocks_is_no_part_of_a_day(build):
     assert utc[1] - utc[0] == dt.timedelta(hours=24)
     table = pa.table({"who": ["a", "a"], "when": pa.array(utc, pa.timestamp("us", tz="Europe/Berlin"))})
     columns = {"customer_id": "who", "timestamp": "when"}
-    assert btyd_table(build(table), **columns).loc["a"].tolist() == [1.0, 2.0, 2.0]
+    assert btyd_table(build(table), **columns).loc["a"].tolist() == pytest.approx([1.0, 2.0, 2.0, math.log(2)])
     end = dt.datetime(2024, 4, 1, 22, 30, tzinfo=dt.UTC)
     assert rfm_table(build(table), **columns, as_of=end).loc["a"].tolist() == [1.0, 2.0]
 
@@ -181,7 +182,7 @@ def test_times_within_a_day_are_one_purchase(build):
     when = [dt.datetime(2024, 1, 1, hour, 59, 59, 999_999) for hour in (0, 12, 23)]
     table = pa.table({"who": ["a"] * 3, "when": pa.array(when, pa.timestamp("us")), "paid": [1.0, 2.0, 3.0]})
     assert rfm_table(build(table), **COLUMNS).loc["a"].tolist() == [0.0, 1.0, 6.0]
-    assert btyd_table(build(table), **COLUMNS).loc["a"].tolist() == [0.0, 0.0, 0.0, 0.0]
+    assert btyd_table(build(table), **COLUMNS).loc["a"].tolist() == [0.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_objects_of_dates_and_texts_mix():
@@ -288,7 +289,7 @@ def test_refunds_netted():
     frame = refunds_of_one_customer()
     assert rfm_table(frame, **COLUMNS).loc["a"].tolist() == [11.0, 3.0, -38.0]
     # After the first day: 30 - 5 + 0 - 3 over two repeat purchases.
-    assert btyd_table(frame, **COLUMNS).loc["a"].tolist() == [2.0, 19.0, 30.0, 11.0]
+    assert btyd_table(frame, **COLUMNS).loc["a"].tolist() == pytest.approx([2.0, 19.0, 30.0, 11.0, math.log(9 * 10)])
 
 
 def test_refunds_dropped():
@@ -296,13 +297,13 @@ def test_refunds_dropped():
     with pytest.warns(DroppedRowsWarning, match=r'4 rows of 7 left out: 4 with a negative amount \(refunds="drop"\)'):
         assert rfm_table(frame, **COLUMNS, refunds="drop").loc["a"].tolist() == [0.0, 3.0, 80.0]
     table, _ = btyd_table(frame, **COLUMNS, refunds="drop", return_report=True)
-    assert table.loc["a"].tolist() == [2.0, 19.0, 19.0, 15.0]
+    assert table.loc["a"].tolist() == pytest.approx([2.0, 19.0, 19.0, 15.0, math.log(9 * 10)])
 
 
 def test_refunds_in_the_holdout():
     split = calibration_holdout(refunds_of_one_customer(), **COLUMNS, calibration_end="2024-01-05")
     # One purchase before; 30 - 5 + 0 - 3 over two purchases after.
-    assert split.loc["a"].tolist() == [0.0, 0.0, 4.0, 0.0, 2.0, 11.0, 26.0]
+    assert split.loc["a"].tolist() == [0.0, 0.0, 4.0, 0.0, 0.0, 2.0, 11.0, 26.0]
 
 
 def test_a_refund_without_repeat_purchase_leaves_no_money():
@@ -470,7 +471,7 @@ def test_dates_that_leave_one_side_empty(settings, message):
 
 def test_the_first_day_may_be_the_whole_calibration():
     table = calibration_holdout(orders(), **COLUMNS, calibration_end="2024-01-01")
-    assert table.loc[1].tolist() == [0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 31.0]
+    assert table.loc[1].tolist() == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 31.0]
 
 
 def test_only_refunds_before_the_split():
@@ -491,9 +492,9 @@ def test_the_week_of_the_split_is_divided():
         {"who": ["a"] * 3, "when": ["2024-01-01", "2024-01-09", "2024-01-10"], "paid": [1.0, 2.0, 4.0]}
     )
     split = calibration_holdout(frame, **COLUMNS, calibration_end="2024-01-09", granularity="W")
-    assert split.loc["a"].tolist() == [1.0, 7.0, 7.0, 2.0, 1.0, 4.0, 1.0]
+    assert split.loc["a"].tolist() == pytest.approx([1.0, 7.0, 7.0, 2.0, math.log(7), 1.0, 4.0, 1.0])
     whole = btyd_table(frame, **COLUMNS, observation_end="2024-01-09", granularity="W")
-    assert whole.loc["a"].tolist() == [1.0, 7.0, 7.0, 6.0]
+    assert whole.loc["a"].tolist() == pytest.approx([1.0, 7.0, 7.0, 6.0, math.log(7)])
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Etc/GMT+5", "America/Port-au-Prince", "Europe/Berlin", "-05:00"])

@@ -29,7 +29,7 @@ def test_btyd_table_equals_lifetimes_on_cdnow(lifetimes_utils, granularity, days
     counts = ["frequency", "recency", "T"]
     theirs = in_days(theirs, days, ["recency", "T"])
     assert_frame_equal(ours[counts], theirs[counts], check_dtype=False, check_exact=True)
-    assert_frame_equal(ours, theirs, check_dtype=False, rtol=1e-12)
+    assert_frame_equal(ours[theirs.columns], theirs, check_dtype=False, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("granularity", "days"), GRANULARITIES)
@@ -109,7 +109,7 @@ def test_btyd_table_equals_lifetimes_on_online_retail(lifetimes_utils, retail, g
     theirs = in_days(theirs, days, ["recency", "T"]).rename_axis("customer_id")
     counts = ["frequency", "recency", "T"]
     assert_frame_equal(ours[counts], theirs[counts], check_dtype=False, check_exact=True)
-    assert_frame_equal(ours, theirs, check_dtype=False, rtol=1e-12)
+    assert_frame_equal(ours[theirs.columns], theirs, check_dtype=False, rtol=1e-12)
     assert report.n_missing_customer == 235_287
     assert report.n_used == report.n_rows - report.n_left_out
 
