@@ -362,6 +362,10 @@ class Scorer(TransformerMixin, _CustomerEstimator):
         """
         raise OutputError(f"{type(self).__name__} has the tag draws=True but does not implement _sample.")
 
+    def _table_attrs(self) -> dict[str, Any]:
+        """Return labels that go with the table of scores (its ``attrs``), such as the currency."""
+        return {}
+
     def __sklearn_tags__(self) -> SegmentationTags:
         return extend_tags(super().__sklearn_tags__())
 
@@ -417,7 +421,9 @@ class Scorer(TransformerMixin, _CustomerEstimator):
             Index ``customer_id``, one column per score, the primary one first.
         """
         index, scores = self._apply(X)
-        return pd.DataFrame(scores, index=index, columns=list(self.score_names_))
+        table = pd.DataFrame(scores, index=index, columns=list(self.score_names_))
+        table.attrs |= self._table_attrs()
+        return table
 
     @available_if(_has_draws)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     @final

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segmentation._format import count, money, percent
-from segmentation.clv._fit import Fit
-from segmentation.clv._formulas import PURCHASE_MODELS
+from segmentation.clv._optimise import Optimum
+from segmentation.clv._rows import Histories
 from segmentation.exceptions import FitError
 
-__all__ = ["Finding", "purchase_findings", "refuse_purchases", "refuse_spend", "rank_correlation", "spend_findings"]
+__all__ = [
+    "Finding",
+    "parameter_findings",
+    "purchase_findings",
+    "rank_correlation",
+    "refuse_purchases",
+    "refuse_spend",
+    "spend_findings",
+]
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +80,7 @@ def refuse_purchases(x: Floats, T: Floats) -> None:
         raise FitError(
             f"none of the {n_customers} has bought again (frequency is 0 everywhere), so there is nothing to learn "
             f"a purchase rate from. Likely causes: a history too short for a second purchase (the longest T is "
-            f"{T.max():,.0f} days), a new customer id with every order, or orders cut down to the first of each "
+            f"{T.max():,.6g}), a new customer id with every order, or orders cut down to the first of each "
             "customer. Use a longer history, or check the ids."
         )
 
@@ -86,21 +95,22 @@ def refuse_spend(x: Floats, mean_spend: Floats) -> None:
         )
 
 
-def purchase_findings(model: str, fit: Fit, x: Floats, T: Floats, horizon_days: float) -> list[Finding]:
-    """Examine a purchase fit and its data (times in days)."""
-    functions = PURCHASE_MODELS[model]
+def purchase_findings(model: Any, optimum: Optimum, histories: Histories) -> list[Finding]:
+    """Examine the fit of a purchase model and its data (unique rows with weights)."""
     findings = []
-    n_repeaters = int((x > 0).sum())
+    x, weights = histories.x, histories.weights
+    n_customers = round(float(weights.sum()))
+    n_repeaters = round(float(weights[x > 0].sum()))
     if n_repeaters < FEW_REPEATERS:
         findings.append(
             Finding(
-                f"only {n_repeaters} of {count(len(x), 'customer')} {'has' if n_repeaters == 1 else 'have'} bought "
-                f"again; below about {FEW_REPEATERS} the parameters are hardly more than a guess. Use a longer "
+                f"only {n_repeaters} of {count(n_customers, 'customer')} {'has' if n_repeaters == 1 else 'have'} "
+                f"bought again; below about {FEW_REPEATERS} the parameters are hardly more than a guess. Use a longer "
                 "history or more customers.",
                 True,
             )
         )
-    if n_repeaters == len(x) >= FEW_REPEATERS:
+    if n_repeaters == n_customers >= FEW_REPEATERS:
         findings.append(
             Finding(
                 "every customer has bought again. If one-time buyers were left out of the table, put them back "
@@ -108,40 +118,52 @@ def purchase_findings(model: str, fit: Fit, x: Floats, T: Floats, horizon_days: 
                 True,
             )
         )
-    largest = x.max() / x.sum()
-    if largest > LARGE_SHARE and n_repeaters >= FEW_REPEATERS:
+    largest = float(x.max())
+    share = largest / float(weights @ x)
+    if share > LARGE_SHARE and n_repeaters >= FEW_REPEATERS:
         findings.append(
             Finding(
-                f"one customer makes {percent(largest)} of all repeat purchases ({x.max():,.0f}): a reseller or a "
+                f"one customer makes {percent(share)} of all repeat purchases ({largest:,.0f}): a reseller or a "
                 "collective account shifts the parameters of everybody; consider fitting without it.",
                 False,
             )
         )
-    if horizon_days > T.max():
-        findings.append(
-            Finding(
-                f"the horizon of {horizon_days:,.0f} days is longer than the longest history ({T.max():,.0f} days): "
-                "forecasts beyond it rest on the form of the model alone.",
-                False,
-            )
-        )
-    return [*findings, *_parameter_findings(functions.title, functions.parameters, functions.in_time, fit)]
+    n_params = len(model.parameters)
+    names = [*model.parameters, *model._coefficients()]
+    return [
+        *findings,
+        *parameter_findings(model.title, names, model.in_time + (False,) * (len(names) - n_params), optimum),
+    ]
 
 
-def _parameter_findings(title: str, names: tuple[str, ...], in_time: tuple[bool, ...], fit: Fit) -> list[Finding]:
-    """Say which parameters ran to a limit, and about which the data say nothing."""
+def parameter_findings(
+    title: str, names: Sequence[str], in_time: Sequence[bool], optimum: Optimum, runaways: Any = None
+) -> list[Finding]:
+    """Say which parameters ran to a limit, and about which the data say nothing.
+
+    Parameters
+    ----------
+    title : str
+    names : sequence of str
+        Of the parameters, then of coefficients.
+    in_time : sequence of bool
+        Which are times: these run along with the shape they belong to.
+    optimum : Optimum
+    runaways : mapping of (name, towards infinity) to str, optional
+        What it means that a parameter ran to a limit.
+    """
+    meanings = _RUNAWAYS if runaways is None else runaways
     findings = []
-    for name, value, limit in zip(names, fit.params, fit.at_bound, strict=True):
+    limits, upwards = optimum.at_bound, optimum.towards_infinity
+    for name, limit, up in zip(names, limits, upwards, strict=True):
         if limit:
-            meaning = _RUNAWAYS[name, fit.towards_infinity[names.index(name)]]
-            direction = "infinity" if fit.towards_infinity[names.index(name)] else "zero"
-            findings.append(
-                Finding(f"{title}: {name} ran towards {direction} (stopped at {value:.3g}): {meaning}.", True)
-            )
+            direction = "infinity" if up else "zero"
+            meaning = meanings.get((name, bool(up)), "the data would have it more extreme than any number")
+            findings.append(Finding(f"{title}: {name} ran towards {direction} and was stopped: {meaning}.", True))
     # a time runs along with the shape it belongs to, so it would only repeat the finding above
     open_ = [
         name
-        for name, flag, limit, timed in zip(names, fit.undetermined, fit.at_bound, in_time, strict=True)
+        for name, flag, limit, timed in zip(names, optimum.undetermined, limits, in_time, strict=True)
         if flag and not limit and not timed
     ]
     if open_:
@@ -152,78 +174,105 @@ def _parameter_findings(title: str, names: tuple[str, ...], in_time: tuple[bool,
                 True,
             )
         )
-    if not fit.converged:
+    if not optimum.converged:
         findings.append(
             Finding(
                 f"{title}: the optimiser did not settle; the parameters are the best found, not the best there are. "
-                "Likely causes: a few extreme customers, or too little data. Try another purchase_model.",
+                "Likely causes: a few extreme customers, or too little data. Try another model.",
                 True,
             )
         )
     return findings
 
 
-def rank_correlation(first: Floats, second: Floats) -> float:
+def rank_correlation(first: Floats, second: Floats, weights: Floats | None = None) -> float:
     """Return Spearman's rank correlation; 0.0 where one of the two does not vary.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n,)
+    weights : ndarray of shape (n,), optional
+        How many customers each row stands for.
 
     Examples
     --------
     >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0, 100.0]))
     1.0
     """
-    from scipy.stats import rankdata  # a slow import, needed in fit only
-
-    ranks = [rankdata(values) for values in (first, second)]
-    spread = [float(np.std(r)) for r in ranks]
-    if len(first) < 2 or min(spread) == 0:
+    w = np.ones(len(first)) if weights is None else weights
+    ranks = [_middle_ranks(values, w) for values in (first, second)]
+    centred = [r - w @ r / w.sum() for r in ranks]
+    squares = [float(w @ c**2) for c in centred]
+    if len(first) < 2 or min(squares) <= 1e-18 * float(w.sum()) ** 2:
         return 0.0
-    covariance = np.mean((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean()))
-    return float(covariance / (spread[0] * spread[1]))
+    return float(np.clip(w @ (centred[0] * centred[1]) / np.sqrt(squares[0] * squares[1]), -1.0, 1.0))
+
+
+def _middle_ranks(values: Floats, weights: Floats) -> Floats:
+    """Return ranks, ties at their middle, where a row stands for several customers."""
+    _, places = np.unique(values, return_inverse=True)
+    totals = np.bincount(places, weights)
+    return np.asarray((np.cumsum(totals) - totals / 2)[places])
 
 
 def spend_findings(
-    fit: Fit, mean_spend: Floats, n_left_out: int, correlation: float, model_mean: float, fallback: float | None
+    optimum: Optimum,
+    frequency: Floats,
+    mean_spend: Floats,
+    weights: Floats,
+    n_left_out: float,
+    model_mean: float,
+    fallback: float | None,
+    q: float,
 ) -> list[Finding]:
     """Examine a spend fit and its data.
 
     Parameters
     ----------
-    fit : Fit
-    mean_spend : ndarray of shape (n,)
+    optimum : Optimum
+    frequency, mean_spend, weights : ndarray of shape (n,)
         Of the repeat customers fitted.
-    n_left_out : int
+    n_left_out : float
         Repeat customers without positive spend.
-    correlation : float
-        Rank correlation of frequency and spend.
     model_mean : float
         The population's expected spend by the model; may be infinite.
     fallback : float or None
         What is used in its place, if anything.
+    q : float
+        Shape of the distribution of customers' rates.
     """
     findings = []
+    n_fitted = round(float(weights.sum()))
     if n_left_out:
-        share = n_left_out / (n_left_out + len(mean_spend))
+        share = n_left_out / (n_left_out + n_fitted)
         findings.append(
             Finding(
-                f"{count(n_left_out, 'repeat customer')} ({percent(share)}) without a positive monetary_value (zero, "
-                "or refunds exceed the spend) left out of the fit of the spend model, and scored as having spent 0.",
+                f"{count(round(n_left_out), 'repeat customer')} ({percent(share)}) without a positive monetary_value "
+                "(zero, or refunds exceed the spend) left out of the fit of the spend model, and scored as having "
+                "spent 0.",
                 share > MANY_LEFT_OUT,
             )
         )
     if np.ptp(mean_spend) <= 1e-9 * mean_spend.max():
-        findings.append(
-            Finding(
-                f"all repeat customers spend the same per purchase ({money(float(mean_spend[0]))}), which is then "
-                "everybody's expected_value. If that is a placeholder, pass the real amounts.",
-                False,
+        if n_fitted == 1:
+            text = (
+                f"only one repeat customer has a spend ({money(float(mean_spend[0]))}), which is then everybody's "
+                "expected_value."
             )
-        )
+        else:
+            text = (
+                f"all repeat customers spend the same per purchase ({money(float(mean_spend[0]))}), which is then "
+                "everybody's expected_value. If that is a placeholder, pass the real amounts."
+            )
+        findings.append(Finding(text, n_fitted == 1))
     else:
-        for name, limit, upwards in zip(("p", "q", "v"), fit.at_bound, fit.towards_infinity, strict=True):
+        for name, limit, upwards in zip(("p", "q", "v"), optimum.at_bound, optimum.towards_infinity, strict=True):
             if limit:
                 direction = "infinity" if upwards else "zero"
                 findings.append(
-                    Finding(f"Gamma-Gamma: {name} ran towards {direction}: {_SPEND_RUNAWAYS[name, upwards]}.", True)
+                    Finding(
+                        f"Gamma-Gamma: {name} ran towards {direction}: {_SPEND_RUNAWAYS[name, bool(upwards)]}.", True
+                    )
                 )
     if fallback is not None:
         said = "infinite (q is at most 1)" if np.isinf(model_mean) else money(model_mean)
@@ -235,7 +284,16 @@ def spend_findings(
                 True,
             )
         )
-    if abs(correlation) > SPEND_CORRELATION and len(mean_spend) >= FEW_REPEATERS:
+    elif q <= 2.0:
+        findings.append(
+            Finding(
+                f"Gamma-Gamma: the variance of spend is infinite (q is {q:.3g}, at most 2): totals and their intervals "
+                "hang on a few customers. Check the largest amounts, or cap them.",
+                False,
+            )
+        )
+    correlation = rank_correlation(frequency, mean_spend, weights)
+    if abs(correlation) > SPEND_CORRELATION and n_fitted >= FEW_REPEATERS:
         more = "more" if correlation > 0 else "less"
         findings.append(
             Finding(
@@ -245,7 +303,7 @@ def spend_findings(
                 abs(correlation) > STRONG_SPEND_CORRELATION,
             )
         )
-    if not fit.converged:
+    if not optimum.converged:
         findings.append(
             Finding("Gamma-Gamma: the optimiser did not settle; expected_value may be off. Check the amounts.", True)
         )

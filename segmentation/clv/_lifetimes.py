@@ -4,7 +4,8 @@ lifetimes 0.11.3 is no longer maintained: importing it sets a global pandas opti
 every FutureWarning, and warns on current pandas; its ``fit`` inverts a Hessian that may be singular, starts the
 Pareto/NBD from ``numpy.random``, prints when it fails, and leaves fitters that cannot be pickled. Inside the
 fence it supplies what it is good at, its likelihoods with their gradients by automatic differentiation; the
-optimiser, its starts and its tolerances are ours, and only plain floats come out.
+optimiser, its starts and its tolerances are ours, and only plain floats come out. The native engine needs none of
+it; it stays for those who must match old results, and as an oracle in the tests.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ def _objective(model: str) -> tuple[Callable[..., Any], bool]:
     from autograd import value_and_grad
 
     fitters = {
-        "bg_nbd": lifetimes.BetaGeoFitter,
-        "mbg_nbd": lifetimes.ModifiedBetaGeoFitter,
-        "pareto_nbd": lifetimes.ParetoNBDFitter,
-        "gamma_gamma": lifetimes.GammaGammaFitter,
+        "BG/NBD": lifetimes.BetaGeoFitter,
+        "MBG/NBD": lifetimes.ModifiedBetaGeoFitter,
+        "Pareto/NBD": lifetimes.ParetoNBDFitter,
+        "Gamma-Gamma": lifetimes.GammaGammaFitter,
     }
     likelihood = fitters[model]._negative_log_likelihood
-    if model == "pareto_nbd":  # written in plain numpy, and in the parameters themselves
+    if model == "Pareto/NBD":  # written in plain numpy, and in the parameters themselves
         return lambda log_params, *data: likelihood(np.exp(log_params), *data), False
     return value_and_grad(likelihood), True
 
@@ -65,7 +66,7 @@ def _objective(model: str) -> tuple[Callable[..., Any], bool]:
 def fit_with_lifetimes(
     model: str,
     data: Sequence[NDArray[Any]],
-    weights: NDArray[np.int64],
+    weights: Floats,
     start: Sequence[float],
     bounds: Sequence[tuple[float, float]],
 ) -> tuple[float, ...]:
@@ -73,7 +74,7 @@ def fit_with_lifetimes(
 
     Parameters
     ----------
-    model : {"bg_nbd", "mbg_nbd", "pareto_nbd", "gamma_gamma"}
+    model : {"BG/NBD", "MBG/NBD", "Pareto/NBD", "Gamma-Gamma"}
     data : sequence of arrays of shape (n_rows,)
         (x, t_x, T) with the largest T scaled to 1, or (x, mean spend).
     weights : ndarray of shape (n_rows,)

@@ -1,9 +1,8 @@
-"""The two integrals behind the purchase models, computed so that no input makes them overflow or cancel.
+"""The integral behind the BG/NBD family's forecasts, computed so that no input makes it overflow or cancel.
 
-Both have closed forms with Gauss's hypergeometric function. scipy evaluates these to near machine precision
-where their parameters are moderate; for very active customers, or near the removable singularity at a = 1, they
-are differences of large numbers. There the integrals themselves are summed: they are positive everywhere, so
-the sum loses nothing.
+It has a closed form with Gauss's hypergeometric function. scipy evaluates it to near machine precision where its
+parameters are moderate; for very active customers, or near the removable singularity at a = 1, it is a difference of
+large numbers. There the integral itself is summed: it is positive everywhere, so the sum loses nothing.
 """
 
 from __future__ import annotations
@@ -14,18 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import hyp2f1
 
-__all__ = ["mean_purchases_while_dying", "shifted_power_integral"]
+__all__ = ["mean_purchases_while_dying"]
 
 Floats = NDArray[np.float64]
 
 # The closed form is kept where its estimated relative error stays below this.
 CLOSED_FORM_ERROR = 1e-7
-# Above this argument scipy's hyp2f1 is slow, and loses digits or returns NaN when its parameters are large.
-LARGEST_ARGUMENT = 0.99
 # Nodes of the trapezoidal rule. After the sinh substitution its error falls exponentially with their number, and
 # varies smoothly with the parameters. Over all shapes from 0.001 to 1,000 and ratios of times up to e^12 these
 # leave relative errors below 1e-7 in 99 % of cases, and below 1e-5 in all.
-TIME_NODES, DROPOUT_NODES = 101, 241
+DROPOUT_NODES = 241
 # Rows per block, which bounds the memory at about 50 MB.
 BLOCK = 4096
 # exp(-40) is far below machine precision: tails that have fallen by it are cut off.
@@ -41,15 +38,15 @@ def _in_blocks(function: Callable[..., Floats], columns: Sequence[Floats]) -> Fl
     return np.concatenate(parts)
 
 
-def _sinh_grid(low: Floats, high: Floats, n_nodes: int) -> tuple[Floats, Floats, Floats]:
-    """Spread nodes y = sinh(u) over [-low, high], dense at 0; return y, dy/du and the step in u, as columns."""
+def _sinh_grid(low: Floats, high: Floats, n_nodes: int) -> tuple[Floats, Floats]:
+    """Spread nodes y = sinh(u) over [-low, high], dense at 0; return y and dy/du, a row for each of `low`."""
     start, end = -np.arcsinh(low), np.arcsinh(high)
     step = ((end - start) / (n_nodes - 1))[:, None]
     u = start[:, None] + step * np.arange(n_nodes)
-    return np.sinh(u), np.cosh(u), step
+    return np.sinh(u), np.cosh(u)
 
 
-def mean_purchases_while_dying(shape: Floats, a: float, b: Floats, span: Floats) -> Floats:
+def mean_purchases_while_dying(shape: Floats, a: Floats | float, b: Floats, span: Floats) -> Floats:
     """Return E[(1 - (1 + p h)^-R) / p] for p ~ Beta(a, b): purchases of an active customer in the BG/NBD family.
 
     A customer whose purchase rate has the gamma distribution of shape R and rate alpha + T, and who leaves with
@@ -59,7 +56,7 @@ def mean_purchases_while_dying(shape: Floats, a: float, b: Floats, span: Floats)
     ----------
     shape : ndarray of shape (n,)
         R > 0.
-    a : float
+    a : float or ndarray of shape (n,)
         First parameter of the distribution of p, > 0.
     b : ndarray of shape (n,)
         Second parameter, > 0.
@@ -88,10 +85,11 @@ def mean_purchases_while_dying(shape: Floats, a: float, b: Floats, span: Floats)
     >>> mean_purchases_while_dying(2 * one, 1.0, 3 * one, one).round(6)
     array([1.5])
     """
+    a = np.asarray(a, dtype=np.float64)
     c = a + b - 1.0
     second = c - shape
     with np.errstate(all="ignore"):
-        ratio = c / (a - 1.0) if a != 1.0 else np.full_like(b, np.inf)
+        ratio = np.asarray(c / (a - 1.0))
         hypergeometric = hyp2f1(a - 1.0, second, c, span / (1.0 + span))
         result = np.asarray(ratio * (1.0 - (1.0 + span) ** (1.0 - a) * hypergeometric), dtype=np.float64)
         # The difference from 1 is known to rounding; parameters of hyp2f1 amplify rounding by their square.
@@ -100,7 +98,7 @@ def mean_purchases_while_dying(shape: Floats, a: float, b: Floats, span: Floats)
     rest = ~exact & (span > 0)
     result[span == 0] = 0.0
     if rest.any():
-        columns = [shape[rest], np.full(int(rest.sum()), a), b[rest], span[rest]]
+        columns = [shape[rest], np.broadcast_to(a, b.shape)[rest], b[rest], span[rest]]
         result[rest] = _in_blocks(_sum_over_dropout, columns)
     return result
 
@@ -110,7 +108,7 @@ def _sum_over_dropout(shape: Floats, a: Floats, b: Floats, span: Floats) -> Floa
     spread = np.sqrt(1.0 / a + 1.0 / b)
     width = np.minimum(spread, 1.0)
     low, high = (9.0 * spread + TAIL / a) / width, (9.0 * spread + TAIL / b) / width
-    y, weight, _ = _sinh_grid(low, high, DROPOUT_NODES)
+    y, weight = _sinh_grid(low, high, DROPOUT_NODES)
     logit = np.log(a / b)[:, None] + width[:, None] * y
     log_p, log_q = -np.logaddexp(0.0, -logit), -np.logaddexp(0.0, logit)
     log_weight = a[:, None] * log_p + b[:, None] * log_q + np.log(weight)
@@ -121,59 +119,3 @@ def _sum_over_dropout(shape: Floats, a: Floats, b: Floats, span: Floats) -> Floa
     # where p has underflowed the customer never leaves, and buys at the full rate
     purchases = np.where(gain > 1e-10, -np.expm1(-rate * np.log1p(gain)) / np.maximum(p, 1e-300), rate * span[:, None])
     return np.asarray((weight * purchases).sum(axis=1) / weight.sum(axis=1), dtype=np.float64)
-
-
-def shifted_power_integral(power_a: Floats, power_b: Floats, p: Floats, q: Floats) -> Floats:
-    """Return the integral over v from 0 to infinity of (1 + v/p)^-A (1 + v/q)^-B.
-
-    All arguments are positive and A + B > 1. Multiplied by p^-A q^-B it is the chance, in the Pareto/NBD, that a
-    customer who is active at u (p = alpha + u, q = beta + u) drops out, or buys, later than u.
-
-    Notes
-    -----
-    The closed form is p/(A+B-1) 2F1(1, B; A+B; 1 - p/q) for p < q, and the same with the roles exchanged
-    otherwise: Euler's transformation of equations (19) and (20) of [1]_, whose terms overflow for heavy buyers.
-
-    References
-    ----------
-    .. [1] Fader, Hardie (2005), A Note on Deriving the Pareto/NBD Model and Related Expressions,
-       http://brucehardie.com/notes/009/.
-
-    Examples
-    --------
-    >>> shifted_power_integral(*np.array([[2.0], [1.0], [3.0], [3.0]]))
-    array([1.5])
-    """
-    smaller, larger = np.minimum(p, q), np.maximum(p, q)
-    power_of_larger = np.where(p < q, power_b, power_a)
-    argument = (larger - smaller) / larger
-    total = power_a + power_b
-    result = np.full_like(p, np.nan)
-    easy = argument <= LARGEST_ARGUMENT
-    with np.errstate(all="ignore"):
-        hypergeometric = hyp2f1(1.0, power_of_larger[easy], total[easy], argument[easy])
-        result[easy] = smaller[easy] / (total[easy] - 1.0) * hypergeometric
-    rest = ~np.isfinite(result)
-    if rest.any():
-        result[rest] = _in_blocks(_sum_over_time, [c[rest] for c in (power_a, power_b, p, q)])
-    return result
-
-
-def _sum_over_time(power_a: Floats, power_b: Floats, p: Floats, q: Floats) -> Floats:
-    """Sum the same integral over log v, centred where the integrand starts to fall."""
-    log_p, log_q = np.log(p), np.log(q)
-    centre = -np.log(power_a / p + power_b / q)
-    reach = np.maximum(log_p, log_q) - centre + TAIL / (power_a + power_b - 1.0)
-    y, weight, step = _sinh_grid(np.full_like(p, TAIL), reach, TIME_NODES)
-    log_v = centre[:, None] + y
-    log_value = (
-        log_v
-        - power_a[:, None] * _log_one_plus_exp(log_v - log_p[:, None])
-        - power_b[:, None] * _log_one_plus_exp(log_v - log_q[:, None])
-    )
-    return np.asarray((np.exp(log_value) * weight * step).sum(axis=1), dtype=np.float64)
-
-
-def _log_one_plus_exp(values: Floats) -> Floats:
-    """Return log(1 + exp(values)), about twice as fast as numpy.logaddexp."""
-    return np.asarray(np.log1p(np.exp(np.minimum(values, 700.0))) + np.maximum(values - 700.0, 0.0))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import numbers
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,22 +15,39 @@ from sklearn.utils.validation import check_is_fitted
 
 from segmentation._format import name_some
 from segmentation.base import Scorer
-from segmentation.clv import _diagnosis, _formulas
-from segmentation.clv._fit import fit_purchases, fit_spend
-from segmentation.clv._formulas import PURCHASE_MODELS
+from segmentation.clv import (
+    BetaGeoCNBD,
+    BetaGeoNBD,
+    GammaGamma,
+    ModifiedBetaGeoNBD,
+    ParetoNBD,
+)
+from segmentation.clv._diagnosis import Finding, rank_correlation, refuse_spend
+from segmentation.clv._gamma_gamma import draw_spend
 from segmentation.clv._lifetimes import fit_with_lifetimes
+from segmentation.clv._rows import unique_rows
 from segmentation.exceptions import ColumnError, FitDiagnosisWarning
-from segmentation.scorers._purchase_table import PurchaseTable, looks_like_rfm, read_purchases
+from segmentation.scorers._discounting import check_infinite_horizon, discounted_purchases
+from segmentation.scorers._purchase_table import PurchaseTable, looks_like_rfm, read_intervals, read_purchases
 
 __all__ = ["CLVScorer"]
 
 Floats = NDArray[np.float64]
 
+PURCHASE_MODELS: dict[str, Callable[..., Any]] = {
+    "mbg_nbd": ModifiedBetaGeoNBD,
+    "bg_nbd": BetaGeoNBD,
+    "pareto_nbd": ParetoNBD,
+    "mbg_cnbd": lambda **settings: BetaGeoCNBD(modified=True, **settings),
+    "bg_cnbd": lambda **settings: BetaGeoCNBD(modified=False, **settings),
+}
+CLASSES = {cls.__name__: cls for cls in (ModifiedBetaGeoNBD, BetaGeoNBD, ParetoNBD, BetaGeoCNBD)}
+# Those that lifetimes can fit, and that take covariates.
+PLAIN_MODELS = ("mbg_nbd", "bg_nbd", "pareto_nbd")
 SPEND_MODELS = ("gamma_gamma",)
-DAYS_PER_YEAR = 365.0
-DISCOUNT_STEP_DAYS = 7.0
-# A population mean this many times the observed one is the work of a tail that the data do not show.
-ABSURD_MEAN = 2.0
+ENGINES = ("native", "lifetimes")
+# Version of the format of `to_dict`.
+FORMAT = 1
 
 # Days in each unit that parameters can be shown in; months and years are mean ones.
 DAYS_IN = {
@@ -57,19 +75,22 @@ class CLVScorer(Scorer):
 
     A purchase model says how often an active customer buys and when customers leave without saying so; a spend
     model says what a purchase is worth. Both are fitted by maximum likelihood to a table from
-    `segmentation.features.btyd_table`.
+    `segmentation.features.btyd_table`. ``sample_customers`` and `segmentation.sample_segments` draw what customers
+    and segments will really be worth, for intervals.
 
     Parameters
     ----------
-    purchase_model : {"mbg_nbd", "bg_nbd", "pareto_nbd"}, default="mbg_nbd"
+    purchase_model : {"mbg_nbd", "bg_nbd", "pareto_nbd", "mbg_cnbd", "bg_cnbd"}, default="mbg_nbd"
         MBG/NBD [2]_: a customer may leave after each purchase, the first included. BG/NBD [1]_: only after a
         repeat purchase, so ``p_alive`` is exactly 1 for everybody who has bought once. Pareto/NBD [3]_: at any
-        time; slower to fit.
+        time; slower to fit. MBG/CNBD-k and BG/CNBD-k [5]_: as the first two for customers who buy at more or less
+        regular times, k chosen by the likelihood; they need the column ``sum_log_intervals`` too.
     spend_model : {"gamma_gamma"} or None, default="gamma_gamma"
         Gamma-Gamma [4]_. With None there is no money: scores are ``expected_purchases`` and ``p_alive``, and the
         column ``monetary_value`` is not needed.
     horizon_days : float, default=365
-        How far to look ahead, from the end of observation.
+        How far to look ahead, from the end of observation. ``inf`` is possible with "pareto_nbd" and a discount rate
+        above 0; ``expected_purchases`` are then the discounted ones, which alone are always finite.
     annual_discount_rate : float, default=0.0
         0.1 makes a purchase in a year worth 1 / 1.1 of one today.
     margin : float, default=1.0
@@ -77,11 +98,26 @@ class CLVScorer(Scorer):
     time_unit : {"day", "week", "month", "year"} or {"D", "W", "M", "Y"}, default="week"
         Unit in which ``params_`` and ``log_likelihood_`` are given, for comparison with the literature (a month
         is 365.25 / 12 days). It changes no score.
+    covariates : list of column, or mapping of "purchase", "dropout" to one, optional
+        Numeric columns that change how often customers buy and how soon they leave (BG/NBD, MBG/NBD, Pareto/NBD); a
+        list serves both. Missing values are refused; categories are to be turned into 0/1 columns.
+    covariate_penalty : float, default=0.0
+        Times the sum of squared coefficients is subtracted from the log-likelihood; standardise the columns first.
+    currency : str, optional
+        A label for the money, which goes into ``attrs["currency"]`` of the scores. Nothing is converted or guessed.
+    engine : {"native", "lifetimes"}, default="native"
+        Who climbs the likelihood: our own optimiser with analytic gradients, or lifetimes' likelihoods with their
+        automatic ones, for those who must match old results. Both end at the maximum of the same function.
 
     Attributes
     ----------
     params_ : dict of str to float
         Parameters in the order of the papers: r, alpha, a, b or r, alpha, s, beta; then p, q, v.
+        Coefficients of covariates, ``purchase_<column>`` and ``dropout_<column>``, stand between the two.
+    standard_errors_ : dict of str to float
+        Of these, from the Hessian.
+    purchase_model_, spend_model_ : objects of `segmentation.clv`
+        The fitted models, times in days; the second is None without money.
     log_likelihood_ : float
         Of the purchase model, summed over customers, with times in `time_unit`.
     spend_log_likelihood_ : float or None
@@ -131,7 +167,14 @@ class CLVScorer(Scorer):
       population's where there is no repeat purchase; a ``monetary_value`` below 0 (refunds) counts as 0;
     * ``p_alive``: probability that the customer has not left by the end of observation.
 
-    None of them is ever missing. They are expectations without intervals.
+    None of them is ever missing. They are expectations.
+
+    **Draws** of ``clv`` (of ``expected_purchases`` without money) are what may really happen: parameters are drawn from
+    what the data leave open about them (shared by all customers of a draw), then each customer's activity, rate,
+    purchases and spend by simulation. Aggregate within draws: sums of customers' own bounds mean nothing. Purchases
+    are discounted by the customer's mean discount factor within the horizon. Intervals of segment totals cover as
+    promised where the models hold (``benchmarks/bench_clv_coverage.py``); those of single customers are wide and rest
+    on the form of the distributions.
 
     `horizon_days`, `annual_discount_rate` and `margin` are used in scoring only, so they may be changed with
     ``set_params`` without fitting again.
@@ -141,9 +184,9 @@ class CLVScorer(Scorer):
     of the repeat customers takes its place, and a customer's own mean keeps the weight p x / (p x + q) in place
     of p x / (p x + q - 1); ``diagnosis_`` says so.
 
-    The parameters are fitted with the likelihoods of `lifetimes` on unique rows with weights, and then held to the
-    maximum of our own formulas, which stay finite for heavy buyers (see `segmentation.clv`). A fitted scorer
-    keeps nothing but numbers and names.
+    The models are those of `segmentation.clv`, fitted to unique histories, and finite for heavy buyers. A fitted
+    scorer keeps nothing but numbers and names: pickle, and JSON (``to_json``, ``from_json``), give the same scores to
+    the last bit.
 
     References
     ----------
@@ -155,6 +198,8 @@ class CLVScorer(Scorer):
     .. [3] Schmittlein, Morrison, Colombo (1987), Counting Your Customers: Who Are They and What Will They Do
        Next?, Management Science 33(1), 1-24, doi:10.1287/mnsc.33.1.1.
     .. [4] Fader, Hardie (2013), The Gamma-Gamma Model of Monetary Value, http://brucehardie.com/notes/025/.
+    .. [5] Platzer, Reutterer (2016), Ticking Away the Moments: Timing Regularity Helps to Better Predict Customer
+       Activity, Marketing Science 35(5), 779-799, doi:10.1287/mksc.2015.0963.
 
     Examples
     --------
@@ -183,6 +228,10 @@ class CLVScorer(Scorer):
         annual_discount_rate: float = 0.0,
         margin: float = 1.0,
         time_unit: str = "week",
+        covariates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        covariate_penalty: float = 0.0,
+        currency: str | None = None,
+        engine: str = "native",
     ) -> None:
         self.purchase_model = purchase_model
         self.spend_model = spend_model
@@ -190,18 +239,41 @@ class CLVScorer(Scorer):
         self.annual_discount_rate = annual_discount_rate
         self.margin = margin
         self.time_unit = time_unit
+        self.covariates = covariates
+        self.covariate_penalty = covariate_penalty
+        self.currency = currency
+        self.engine = engine
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.scorer_tags.unit = "count" if self.spend_model is None else "currency"
         tags.scorer_tags.dataframe_only = True
+        tags.scorer_tags.draws = True
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = True  # the spend of one-time buyers may be missing
         return tags
 
     def _required_columns(self) -> Sequence[str]:
-        money = [] if self.spend_model is None else ["monetary_value"]
-        return ["frequency", "recency", "T", *money]
+        columns = ["frequency", "recency", "T"]
+        if self.spend_model is not None:
+            columns.append("monetary_value")
+        if self.purchase_model in ("mbg_cnbd", "bg_cnbd"):
+            columns.append("sum_log_intervals")
+        return list(
+            dict.fromkeys([*columns, *(name for names in self._covariate_columns().values() for name in names)])
+        )
+
+    def _covariate_columns(self) -> dict[str, list[str]]:
+        """Return the columns of covariates for each process."""
+        if not self.covariates:
+            return {}
+        if isinstance(self.covariates, Mapping):
+            return {str(role): list(names) for role, names in self.covariates.items()}
+        if isinstance(self.covariates, str):
+            raise ValueError(
+                f"covariates is a list of columns, got the text {self.covariates!r}: [{self.covariates!r}]?"
+            )
+        return {role: list(self.covariates) for role in ("purchase", "dropout")}
 
     def _customers(self, X: Any, *, reset: bool) -> tuple[Any, pd.Index]:
         try:
@@ -214,10 +286,12 @@ class CLVScorer(Scorer):
                 ) from error
             raise
 
+    # --- fitting ---
+
     def _fit(self, X: pd.DataFrame, y: Any) -> Sequence[str]:
         self._check_parameters()
         customers = read_purchases(X, type(self).__name__, spend=self.spend_model is not None)
-        findings = [*self._fit_purchases(customers), *self._fit_spend(customers)]
+        findings = [*self._fit_purchases(customers, X), *self._fit_spend(customers)]
         self.diagnosis_ = tuple(finding.text for finding in findings)
         doubts = [finding.text for finding in findings if finding.doubtful]
         if doubts:
@@ -232,89 +306,152 @@ class CLVScorer(Scorer):
             return ["expected_purchases", "p_alive"]
         return ["clv", "expected_purchases", "expected_value", "p_alive"]
 
-    def _fit_purchases(self, customers: PurchaseTable) -> list[_diagnosis.Finding]:
+    def _fit_purchases(self, customers: PurchaseTable, X: pd.DataFrame) -> list[Finding]:
         """Fit the purchase model in days, and show its parameters in the unit asked for."""
         x, t_x, T, _ = customers
-        _diagnosis.refuse_purchases(x, T)
-        model, days = PURCHASE_MODELS[self.purchase_model], DAYS_IN[self.time_unit]
-        rows, _, weights = _formulas.unique_rows(x, t_x, T)
-        fit = fit_purchases(self.purchase_model, rows, weights, fit_with_lifetimes)
-        self._fitted_model = self.purchase_model
-        self._daily_params = fit.params
-        self.params_ = dict(zip(model.parameters, model.rescale(fit.params, 1 / days), strict=True))
+        days = DAYS_IN[self.time_unit]
+        engine = None if self.engine == "native" else fit_with_lifetimes
+        make = PURCHASE_MODELS[self.purchase_model]
+        if self.purchase_model in PLAIN_MODELS:
+            model = make(penalty=float(self.covariate_penalty))
+            model._fit((x, t_x, T), None, self._read_covariates(X), engine)
+        else:
+            model = make().fit(x, t_x, T, sum_log_intervals=read_intervals(X, x, type(self).__name__))
+        self.purchase_model_ = model
+        scale = {
+            name: 1.0 / days if timed else 1.0 for name, timed in zip(model.parameters, model.in_time, strict=True)
+        }
+        self.params_ = {name: value * scale.get(name, 1.0) for name, value in model.params_.items()}
+        self.standard_errors_ = {name: value * scale.get(name, 1.0) for name, value in model.standard_errors_.items()}
         # the density of purchase times changes with their unit, once for every repeat purchase
-        self.log_likelihood_ = float(fit.log_likelihood + x.sum() * np.log(days))
-        self.converged_ = fit.converged
+        self.log_likelihood_ = float(model.log_likelihood_ + x.sum() * np.log(days))
+        self.converged_ = model.converged_
         self.n_customers_, self.n_repeaters_ = len(x), int((x > 0).sum())
-        return _diagnosis.purchase_findings(self.purchase_model, fit, x, T, float(self.horizon_days))
+        findings = list(model._findings)
+        if float(self.horizon_days) > T.max():
+            unlimited = np.isinf(self.horizon_days)
+            horizon = "unlimited horizon" if unlimited else f"horizon of {self.horizon_days:,.0f} days"
+            findings.append(
+                Finding(
+                    f"the {horizon} is longer than the longest history ({T.max():,.0f} days): forecasts beyond it rest "
+                    "on the form of the model alone.",
+                    False,
+                )
+            )
+        return findings
 
-    def _fit_spend(self, customers: PurchaseTable) -> list[_diagnosis.Finding]:
+    def _read_covariates(self, X: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
+        """Return the tables of covariates, or None."""
+        columns = self._covariate_columns()
+        return {role: X[names] for role, names in columns.items()} or None
+
+    def _fit_spend(self, customers: PurchaseTable) -> list[Finding]:
         """Fit the spend model to the repeat customers with positive spend."""
-        self._spend_params: tuple[float, ...] | None = None
-        self._spend_fallback: float | None = None
+        self.spend_model_: GammaGamma | None = None
         self.spend_log_likelihood_: float | None = None
         self.population_spend_: float | None = None
         self.spend_frequency_correlation_: float | None = None
         self.n_left_out_of_spend_ = 0
         if customers.mean_spend is None:
             return []
-        _diagnosis.refuse_spend(customers.frequency, customers.mean_spend)
-        usable = customers.mean_spend > 0
-        x, mean_spend = customers.frequency[usable], customers.mean_spend[usable]
-        rows, _, weights = _formulas.unique_rows(x, mean_spend)
-        fit = fit_spend(rows, weights, fit_with_lifetimes)
-        self.n_left_out_of_spend_ = int((customers.frequency > 0).sum() - usable.sum())
-        self._spend_params = fit.params
-        self.params_.update(zip(("p", "q", "v"), fit.params, strict=True))
-        self.spend_log_likelihood_ = fit.log_likelihood
-        self.converged_ = self.converged_ and fit.converged
-        self.spend_frequency_correlation_ = _diagnosis.rank_correlation(x, mean_spend)
-        model_mean = _formulas.population_spend(fit.params)
-        if model_mean > ABSURD_MEAN * mean_spend.mean():
-            self._spend_fallback = float(mean_spend.mean())
-        self.population_spend_ = model_mean if self._spend_fallback is None else self._spend_fallback
-        return _diagnosis.spend_findings(
-            fit,
-            mean_spend,
-            self.n_left_out_of_spend_,
-            self.spend_frequency_correlation_,
-            model_mean,
-            self._spend_fallback,
-        )
+        x, mean_spend = customers.frequency, customers.mean_spend
+        refuse_spend(x, mean_spend)
+        model = GammaGamma()
+        model._fit(x, mean_spend, None, None if self.engine == "native" else fit_with_lifetimes)
+        self.spend_model_ = model
+        self.params_ |= model.params_
+        self.standard_errors_ |= model.standard_errors_
+        self.spend_log_likelihood_ = model.log_likelihood_
+        self.population_spend_ = model.population_spend_
+        self.n_left_out_of_spend_ = round(model.n_left_out_)
+        self.converged_ = self.converged_ and model.converged_
+        usable = mean_spend > 0
+        self.spend_frequency_correlation_ = rank_correlation(x[usable], mean_spend[usable])
+        return list(model._findings)
+
+    # --- scoring ---
 
     def _scores(self, X: pd.DataFrame) -> Floats:
         self._check_parameters()
-        customers = read_purchases(X, type(self).__name__, spend=self._spend_params is not None)
+        customers = read_purchases(X, type(self).__name__, spend=self.spend_model_ is not None)
         x, t_x, T, mean_spend = customers
-        model = PURCHASE_MODELS[self._fitted_model]
-        p_alive = model.p_alive(self._daily_params, x, t_x, T)
-        purchases, discounted = self._purchases_if_alive(x, T)
-        if self._spend_params is None or mean_spend is None:
-            return np.column_stack([p_alive * purchases, p_alive])
-        # refunds that exceed the spend count as having spent nothing: they must not raise anybody's value
-        spent = np.maximum(mean_spend, 0.0)
-        expected_value = _formulas.expected_spend(self._spend_params, x, spent, self._spend_fallback)
-        clv = float(self.margin) * (p_alive * discounted) * expected_value
-        return np.column_stack([clv, p_alive * purchases, expected_value, p_alive])
+        p_alive, purchases, discounted = self._purchases(X, x, t_x, T)
+        if self.spend_model_ is None or mean_spend is None:
+            return np.column_stack([purchases, p_alive])
+        expected_value = self.spend_model_.expected_spend(x, mean_spend)
+        clv = discounted * expected_value
+        clv *= float(self.margin)
+        return np.column_stack([clv, purchases, expected_value, p_alive])
 
-    def _purchases_if_alive(self, x: Floats, T: Floats) -> tuple[Floats, Floats]:
-        """Return the purchases of active customers within the horizon, as they are and discounted.
-
-        They depend on frequency and T alone, which many customers share.
-        """
-        (x, T), inverse, _ = _formulas.unique_rows(x, T)
+    def _purchases(self, X: pd.DataFrame, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return p_alive, and the purchases expected within the horizon, as they are and discounted."""
+        model = self.purchase_model_
+        params = model._params(self._read_covariates(X), len(x))
         horizon, rate = float(self.horizon_days), float(self.annual_discount_rate)
-        compute = PURCHASE_MODELS[self._fitted_model].purchases_if_alive
-        total = compute(self._daily_params, x, T, horizon)
-        if rate == 0:
-            return total[inverse], total[inverse]
-        discounted, before, start = np.zeros_like(total), np.zeros_like(total), 0.0
-        while start < horizon:
-            end = min(start + DISCOUNT_STEP_DAYS, horizon)
-            until = total if end == horizon else compute(self._daily_params, x, T, end)
-            discounted += (until - before) * (1.0 + rate) ** (-(start + end) / 2 / DAYS_PER_YEAR)
-            before, start = until, end
-        return total[inverse], discounted[inverse]
+        p_alive = model._p_alive_rows(params, x, t_x, T)
+        if any(np.ndim(value) for value in params) or not model.forgets_recency:
+            total, discounted = discounted_purchases(model, params, horizon, rate, x, t_x, T)
+            return p_alive, p_alive * total, p_alive * discounted
+        # the purchases of an active customer depend on frequency and T alone, which many share
+        rows, places, _ = unique_rows(x, T)
+        total, discounted = discounted_purchases(model, params, horizon, rate, rows[0], np.zeros_like(rows[0]), rows[1])
+        purchases = total[places]
+        purchases *= p_alive
+        if discounted is total:
+            return p_alive, purchases, purchases
+        return p_alive, purchases, p_alive * discounted[places]
+
+    def _sample(self, X: pd.DataFrame, n_draws: int, rng: np.random.Generator) -> Floats:
+        """Draw what customers really will be worth: parameters, then each customer's own purchases and spend."""
+        self._check_parameters()
+        customers = read_purchases(X, type(self).__name__, spend=self.spend_model_ is not None)
+        x, t_x, T, mean_spend = customers
+        model, horizon = self.purchase_model_, float(self.horizon_days)
+        params = model.draw_params(n_draws, rng)
+        spends = None if self.spend_model_ is None else self.spend_model_.draw_params(n_draws, rng)
+        factor = self._discount_factors(X, x, t_x, T)
+        draws = np.empty((n_draws, len(x)))
+        names = list(model.params_)
+        covariates = self._read_covariates(X)
+        for i in range(n_draws):
+            drawn = model._with_params(dict(zip(names, params[i].tolist(), strict=True)))
+            theirs = drawn._params(covariates, len(x))
+            if np.isinf(horizon):
+                future = drawn._draw_discounted(theirs, float(self.annual_discount_rate), rng, x, t_x, T)
+            else:
+                future = drawn._draw(theirs, horizon, rng, x, t_x, T)
+            if spends is not None and self.spend_model_ is not None and mean_spend is not None:
+                future = draw_spend(self.spend_model_._prior(spends[i]), future, x, mean_spend, rng)
+                future *= float(self.margin)
+            draws[i] = future if factor is None else future * factor
+        return draws
+
+    def _discount_factors(self, X: pd.DataFrame, x: Floats, t_x: Floats, T: Floats) -> Floats | None:
+        """Return what a purchase within the horizon is worth on average, per customer; None without discounting."""
+        if float(self.annual_discount_rate) == 0 or np.isinf(self.horizon_days) or self.spend_model_ is None:
+            return None
+        _, purchases, discounted = self._purchases(X, x, t_x, T)
+        return np.divide(discounted, purchases, out=np.ones_like(purchases), where=purchases > 0)
+
+    def expected_purchases_new_customer(self, days: Any) -> Any:
+        """Return the repeat purchases expected of a customer within `days` after the first purchase.
+
+        Parameters
+        ----------
+        days : float or array
+            Several give the unconditional curve.
+
+        Returns
+        -------
+        float or ndarray of the same shape
+        """
+        check_is_fitted(self)
+        if self._covariate_columns():
+            raise ValueError("with covariates the curve depends on them: use purchase_model_ with covariates=.")
+        return self.purchase_model_.expected_purchases_new_customer(days)
+
+    def _table_attrs(self) -> dict[str, Any]:
+        return {} if self.currency is None else {"currency": self.currency}
 
     def _check_parameters(self) -> None:
         """Refuse parameters that mean nothing, naming what was expected."""
@@ -322,21 +459,36 @@ class CLVScorer(Scorer):
             "purchase_model": list(PURCHASE_MODELS),
             "spend_model": [*SPEND_MODELS, None],
             "time_unit": list(DAYS_IN),
+            "engine": list(ENGINES),
         }
         for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, str)) or value not in allowed:
                 named = name_some(allowed, len(allowed))
-                raise ValueError(f"{name} must be one of {named}, got {getattr(self, name)!r}.")
+                raise ValueError(f"{name} must be one of {named}, got {value!r}.")
         if isinstance(self.margin, numbers.Real) and self.margin > 1:
             raise ValueError(
                 f"margin is the share of the spend that is earned, at most 1, got {self.margin!r}; 30 % is 0.3."
             )
         for name, zero_allowed in (("horizon_days", False), ("annual_discount_rate", True), ("margin", False)):
             value = getattr(self, name)
-            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and np.isfinite(float(value))
+            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and not np.isnan(float(value))
             if not is_number or value < 0 or (value == 0 and not zero_allowed):
                 expected = "a number from 0 on" if zero_allowed else "a positive number"
                 raise ValueError(f"{name} must be {expected}, got {value!r}.")
+            if np.isinf(float(value)) and name != "horizon_days":
+                raise ValueError(f"{name} must be finite, got {value!r}.")
+        if np.isinf(float(self.horizon_days)):
+            model = getattr(self, "purchase_model_", None) or PURCHASE_MODELS[self.purchase_model]()
+            check_infinite_horizon(model, float(self.annual_discount_rate))
+        if self.engine == "lifetimes" and (self.purchase_model not in PLAIN_MODELS or self.covariates):
+            raise ValueError(
+                f"engine='lifetimes' fits {name_some(PLAIN_MODELS, 3)} without covariates; use engine='native'."
+            )
+        if self.covariates and self.purchase_model not in PLAIN_MODELS:
+            raise ValueError(f"covariates are for {name_some(PLAIN_MODELS, 3)}, not for {self.purchase_model!r}.")
+
+    # --- showing and storing ---
 
     def summary(self) -> pd.DataFrame:
         """Return the fitted parameters as a table.
@@ -344,10 +496,101 @@ class CLVScorer(Scorer):
         Returns
         -------
         pandas.DataFrame
-            Index ``parameter``; ``value`` (times in `time_unit`) and ``meaning``.
+            Index ``parameter``; ``value`` and ``standard_error`` (times in `time_unit`), and ``meaning``.
         """
         check_is_fitted(self)
         index = pd.Index(list(self.params_), name="parameter")
         unit = next(name for name, days in DAYS_IN.items() if days == DAYS_IN[self.time_unit])
-        meanings = [_MEANINGS[name].format(unit=unit) for name in self.params_]
-        return pd.DataFrame({"value": list(self.params_.values()), "meaning": meanings}, index=index)
+        meanings = [_meaning(name).format(unit=unit) for name in self.params_]
+        return pd.DataFrame(
+            {
+                "value": list(self.params_.values()),
+                "standard_error": list(self.standard_errors_.values()),
+                "meaning": meanings,
+            },
+            index=index,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fitted scorer as plain numbers, lists and text.
+
+        Returns
+        -------
+        dict
+            What `from_dict` makes an equal scorer of; it survives JSON, and scores do not change by a bit.
+        """
+        check_is_fitted(self)
+        state: dict[str, Any] = {"format": FORMAT, "class": type(self).__name__, "settings": self.get_params()}
+        state["settings"]["horizon_days"] = _json_number(self.horizon_days)
+        state["purchase_model_"] = self.purchase_model_.to_dict()
+        state["spend_model_"] = None if self.spend_model_ is None else self.spend_model_.to_dict()
+        for name in _FITTED:
+            state[name] = getattr(self, name)
+        for name in ("diagnosis_", "score_names_", "feature_names_in_"):
+            state[name] = [str(value) for value in getattr(self, name)]
+        return state
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Self:
+        """Make the fitted scorer that `to_dict` described."""
+        if state.get("class") != cls.__name__ or state.get("format") != FORMAT:
+            raise ValueError(
+                f"this describes a {state.get('class')!r} in format {state.get('format')!r}; {cls.__name__} of this "
+                f"version reads format {FORMAT}."
+            )
+        settings = dict(state["settings"])
+        settings["horizon_days"] = float("inf") if settings["horizon_days"] == "inf" else settings["horizon_days"]
+        scorer = cls(**settings)
+        scorer.purchase_model_ = CLASSES[state["purchase_model_"]["model"]].from_dict(state["purchase_model_"])
+        spend = state["spend_model_"]
+        scorer.spend_model_ = None if spend is None else GammaGamma.from_dict(spend)
+        for name in _FITTED:
+            setattr(scorer, name, state[name])
+        scorer.diagnosis_ = tuple(state["diagnosis_"])
+        scorer.score_names_ = np.asarray(state["score_names_"], dtype=object)
+        scorer.feature_names_in_ = np.asarray(state["feature_names_in_"], dtype=object)
+        scorer.n_features_in_ = len(state["feature_names_in_"])
+        return scorer
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), default=_plain, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make the fitted scorer that `to_json` described."""
+        return cls.from_dict(json.loads(text))
+
+
+_FITTED = (
+    "params_",
+    "standard_errors_",
+    "log_likelihood_",
+    "spend_log_likelihood_",
+    "population_spend_",
+    "spend_frequency_correlation_",
+    "n_customers_",
+    "n_repeaters_",
+    "n_left_out_of_spend_",
+    "converged_",
+)
+
+
+def _json_number(value: Any) -> Any:
+    return "inf" if np.isinf(float(value)) else value
+
+
+def _plain(value: Any) -> Any:
+    """Turn numbers of numpy into Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} ({type(value).__name__}) cannot be written as JSON; use plain numbers and text.")
+
+
+def _meaning(name: str) -> str:
+    """Say what a parameter or a coefficient means."""
+    if name.startswith("purchase_"):
+        return f"coefficient of {name.removeprefix('purchase_')}: purchase rates are multiplied by exp(coefficient)"
+    if name.startswith("dropout_"):
+        return f"coefficient of {name.removeprefix('dropout_')}: leaving is multiplied by exp(coefficient)"
+    return _MEANINGS[name]

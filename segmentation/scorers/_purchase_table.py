@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segmentation._format import NAMED_AT_MOST, count, name_some
 from segmentation.exceptions import ColumnError, CustomerTableError
 
-__all__ = ["PurchaseTable", "looks_like_rfm", "read_purchases"]
+__all__ = ["PurchaseTable", "looks_like_rfm", "read_intervals", "read_purchases"]
 
 Floats = NDArray[np.float64]
 
@@ -94,6 +94,18 @@ def read_purchases(table: pd.DataFrame, who: str, *, spend: bool) -> PurchaseTab
         "them out, or score without money: spend_model=None.",
     )
     return PurchaseTable(frequency, recency, T, np.maximum(mean_spend, 0.0))
+
+
+def read_intervals(table: pd.DataFrame, frequency: Floats, who: str) -> Floats:
+    """Check the column sum_log_intervals and return it as numbers, 0 where there is no repeat purchase."""
+    values = np.where(frequency > 0, _numbers(table["sum_log_intervals"], who), 0.0)
+    _refuse(
+        ~np.isfinite(values),
+        table.index,
+        f"{who}: sum_log_intervals is missing or infinite although frequency is positive for {{}}. Make the table with "
+        "segmentation.features.btyd_table.",
+    )
+    return values
 
 
 def _numbers(column: pd.Series[Any], who: str) -> Floats:

@@ -1,182 +1,207 @@
-"""Fitting: published parameters, the truth of simulated markets, degenerate data."""
+"""Fitting: published parameters, derivatives, the truth of simulated markets, uncertainty, degenerate data."""
+
+import math
 
 import numpy as np
 import pytest
+from scipy.optimize import approx_fprime
 
-from segmentation.clv import _lifetimes
-from segmentation.clv._fit import HOPELESS, fit_purchases, fit_spend
-from segmentation.clv._formulas import PURCHASE_MODELS, spend_log_likelihood, unique_rows
+from segmentation.clv import BetaGeoNBD, ModifiedBetaGeoNBD, ParetoNBD
 from segmentation.clv._lifetimes import fit_with_lifetimes
+from segmentation.clv._optimise import Objective, maximise
+from segmentation.clv._rows import Histories, read_histories, unique_rows
 from segmentation.exceptions import FitError
 
-MODELS = sorted(PURCHASE_MODELS)
-DAYS_PER_WEEK = 7.0
-
-
-def fit(model, x, t_x, T):
-    rows, _, weights = unique_rows(x, t_x, T)
-    return fit_purchases(model, rows, weights, fit_with_lifetimes)
-
-
-def in_weeks(model, found, x):
-    """Parameters and log-likelihood of a fit in days, as they are with times in weeks."""
-    params = PURCHASE_MODELS[model].rescale(found.params, 1 / DAYS_PER_WEEK)
-    return params, found.log_likelihood + float(np.sum(x)) * np.log(DAYS_PER_WEEK)
-
+MODELS = [BetaGeoNBD, ModifiedBetaGeoNBD, ParetoNBD]
+every_model = pytest.mark.parametrize("model", MODELS)
 
 # Sources: Fader, Hardie, Lee (2005), Marketing Science 24(2), doi:10.1287/mksc.1040.0098 (BG/NBD, Pareto/NBD);
 # tests of the R package CLVTools (Pareto/NBD); Batislam, Denizel, Filiztekin (2007), IJRM 24(3) and the R package
 # BTYDplus (MBG/NBD, its log-likelihood recomputed).
 PUBLISHED = {
-    "bg_nbd": ((0.2426, 4.4136, 0.7929, 2.4259), -9582.429),
-    "mbg_nbd": ((0.525, 6.183, 0.891, 1.614), -9582.136),
-    "pareto_nbd": ((0.5533, 10.578, 0.6062, 11.669), -9594.976),
+    BetaGeoNBD: ((0.2426, 4.4136, 0.7929, 2.4259), -9582.429),
+    ModifiedBetaGeoNBD: ((0.525, 6.183, 0.891, 1.614), -9582.136),
+    ParetoNBD: ((0.5533, 10.578, 0.6062, 11.669), -9594.976),
+}
+TRUTH = {
+    BetaGeoNBD: (0.5, 30.0, 0.8, 2.5),
+    ModifiedBetaGeoNBD: (0.8, 40.0, 0.6, 2.0),
+    ParetoNBD: (0.55, 60.0, 0.6, 80.0),
 }
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_published_parameters_of_cdnow(model, cdnow):
-    found = fit(model, cdnow["frequency"], cdnow["recency"], cdnow["T"])
-    params, log_likelihood = in_weeks(model, found, cdnow["frequency"])
-    published, published_log_likelihood = PUBLISHED[model]
-    assert params == pytest.approx(published, rel=0.005)
-    assert log_likelihood == pytest.approx(published_log_likelihood, abs=0.01)
-    assert found.converged
-    assert not any(found.at_bound + found.undetermined)
+def history_of(table, unit=1.0):
+    return table["frequency"].to_numpy(float), table["recency"].to_numpy() / unit, table["T"].to_numpy() / unit
 
 
-def test_published_spend_parameters_of_cdnow(cdnow):
-    """Fader, Hardie (2013), http://brucehardie.com/notes/025/: 946 repeat buyers."""
-    buyers = cdnow[cdnow["frequency"] > 0]
-    assert len(buyers) == 946
-    rows, _, weights = unique_rows(buyers["frequency"], buyers["monetary_value"])
-    found = fit_spend(rows, weights, fit_with_lifetimes)
-    assert found.params == pytest.approx((6.25, 3.74, 15.44), rel=0.005)
-    assert found.log_likelihood == pytest.approx(-4055.92, abs=0.01)
-    assert found.converged
+def market_of(model, n, seed, low=100, high=700):
+    T = np.random.default_rng(seed).uniform(low, high, n)
+    return model.from_params(*TRUTH[model]).simulate(n, T, random_state=seed)[:3]
 
 
-@pytest.mark.parametrize("model", MODELS)
+@every_model
+@pytest.mark.parametrize("unit", [1.0, 7.0])
+def test_published_parameters_of_cdnow(model, unit, cdnow):
+    """In weeks as published; in days alpha, beta and the log-likelihood are what the change of unit makes them."""
+    x, t_x, T = history_of(cdnow, unit)
+    found = model().fit(x, t_x, T)
+    published, log_likelihood = PUBLISHED[model]
+    scales = np.where(model.in_time, 7.0 / unit, 1.0)
+    assert list(found.params_.values()) == pytest.approx(np.array(published) * scales, rel=0.005)
+    assert found.log_likelihood_ == pytest.approx(log_likelihood + x.sum() * math.log(unit / 7), abs=0.01)
+    assert found.converged_
+    assert found.diagnosis_ == ()
+    assert found.n_customers_ == 2357
+    assert found.aic_ == pytest.approx(8 - 2 * found.log_likelihood_)
+    assert found.bic_ == pytest.approx(4 * math.log(2357) - 2 * found.log_likelihood_)
+
+
+@every_model
 def test_weights_are_exploded_rows(model, cdnow):
-    """One likelihood per unique history times its count is the sum over all customers, and so is the fit."""
-    some = cdnow.iloc[:600]
-    columns = [some[name].to_numpy(float) for name in ("frequency", "recency", "T")]
-    rows, _, weights = unique_rows(*columns)
-    assert len(weights) < len(some)
-    collapsed = fit_purchases(model, rows, weights, fit_with_lifetimes)
-    exploded = fit_purchases(model, columns, np.ones(len(some), dtype=np.int64), fit_with_lifetimes)
-    assert collapsed.log_likelihood == pytest.approx(exploded.log_likelihood, abs=1e-6)
-    assert collapsed.params == pytest.approx(exploded.params, rel=1e-3)
-    total = PURCHASE_MODELS[model].log_likelihood(collapsed.params, *columns).sum()
-    assert total == pytest.approx(collapsed.log_likelihood, abs=1e-8)
+    history = history_of(cdnow.iloc[:600])
+    rows, _, counts = unique_rows(*history)
+    assert len(counts) < 600
+    exploded, collapsed = model().fit(*history), model().fit(*rows, weights=counts)
+    assert collapsed.params_ == pytest.approx(exploded.params_, rel=1e-9)
+    assert collapsed.log_likelihood_ == pytest.approx(exploded.log_likelihood_, abs=1e-8)
+    assert collapsed.n_customers_ == 600
+    assert collapsed.log_likelihood(*rows, weights=counts) == pytest.approx(exploded.log_likelihood_, abs=1e-8)
+    # a row that stands for nobody changes nothing, however extreme
+    padded = [np.append(column, value) for column, value in zip(rows, (7, 9e5, 9e6), strict=True)]
+    assert model().fit(*padded, weights=np.append(counts, 0)).params_ == collapsed.params_
+    halves = model().fit(*rows, weights=counts / 2)
+    assert halves.params_ == pytest.approx(exploded.params_, rel=1e-4)
+    assert halves.standard_errors_["r"] == pytest.approx(exploded.standard_errors_["r"] * math.sqrt(2), rel=0.03)
 
 
-def standard_errors(model, params, columns):
-    """Standard errors of the logarithms of the parameters, from the customers' own gradients."""
-    step = 1e-4
-    gradients = []
+@every_model
+def test_result_does_not_depend_on_chance_or_order(model, cdnow):
+    some = cdnow.iloc[:300]
+    np.random.seed(1)  # noqa: NPY002
+    first = model().fit(*history_of(some))
+    np.random.seed(2)  # noqa: NPY002
+    second = model().fit(*history_of(some.sample(frac=1, random_state=0)))
+    assert first.params_ == second.params_
+    assert first.log_likelihood_ == second.log_likelihood_
+
+
+# --- derivatives -----------------------------------------------------------------------------------------------------
+
+POINTS = [
+    np.log([0.5, 0.1, 0.8, 2.5]), np.log([0.02, 1e-5, 5.0, 0.01]), np.log([300.0, 40.0, 0.01, 50.0]),
+    np.log([1.5, 8.0, 40.0, 0.3]), np.log([0.6, 0.02, 0.6, 0.02]),
+]  # fmt: skip
+
+
+def objective_of(model, seed=3):
+    x, t_x, T = market_of(model, 150, seed)
+    x, t_x = np.append(x, [400.0, 7.0]), np.append(t_x, [690.0, 700.0])
+    (x, t_x, T), _, counts = unique_rows(x, t_x / 700, np.append(T, [700.0, 700.0]) / 700)
+    return model()._objective(Histories.of(x, t_x, T, counts * 1.5))
+
+
+@every_model
+@pytest.mark.parametrize("point", POINTS)
+def test_gradient_and_hessian_are_the_differences(model, point):
+    objective = objective_of(model)
+    _, gradient = objective.value_and_gradient(point)
+    numeric = approx_central(lambda theta: np.array([objective.value_and_gradient(theta)[0]]), point, 1e-5)[:, 0]
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
+    hessian = objective.hessian(point)
+    numeric = approx_central(lambda theta: objective.value_and_gradient(theta)[1], point, 1e-5)
+    np.testing.assert_allclose(hessian, numeric, rtol=1e-5, atol=1e-6 * np.abs(hessian).max())
+
+
+def approx_central(function, point, step):
+    return np.array([(function(point + h) - function(point - h)) / (2 * step) for h in step * np.eye(len(point))])
+
+
+@every_model
+@pytest.mark.parametrize("point", POINTS)
+def test_slopes_of_single_customers(model, point):
+    """What the likelihood with covariates is made of: one set of parameters for each customer."""
+    histories = read_histories(*market_of(model, 40, 5))
+    each = [np.exp(value) * np.linspace(0.5, 2, 40) for value in point]
+    value, slopes = model()._gradient_rows(each, *histories)
+    np.testing.assert_allclose(value, model()._log_likelihood_rows(each, *histories), rtol=1e-12)
     for i in range(4):
         up, down = (
-            PURCHASE_MODELS[model].log_likelihood(
-                [p * np.exp(s * step * (j == i)) for j, p in enumerate(params)], *columns
-            )
-            for s in (1, -1)
+            model()._log_likelihood_rows([v * math.exp(h * (j == i)) for j, v in enumerate(each)], *histories)
+            for h in (1e-5, -1e-5)
         )
-        gradients.append((up - down) / (2 * step))
-    gradients = np.array(gradients)
-    return np.sqrt(np.diag(np.linalg.inv(gradients @ gradients.T)))
+        np.testing.assert_allclose(slopes[i], (up - down) / 2e-5, rtol=1e-5, atol=1e-6)
 
 
-TRUTH = {
-    "bg_nbd": (0.5, 30.0, 0.8, 2.5),
-    "mbg_nbd": (0.8, 40.0, 0.6, 2.0),
-    "pareto_nbd": (0.55, 60.0, 0.6, 80.0),
-}
+def test_summed_likelihood_is_that_of_the_rows():
+    for model in MODELS:
+        x, t_x, T = market_of(model, 200, 1)
+        histories = Histories.of(x, t_x, T, np.linspace(0.5, 2, 200))
+        for point in POINTS:
+            value = model()._objective(histories).value_and_gradient(point)[0]
+            rows = model()._log_likelihood_rows(list(np.exp(point)), x, t_x, T)
+            assert value == pytest.approx(float(histories.weights @ rows), rel=1e-11)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_truth_of_a_simulated_market_is_recovered(model, simulate):
-    rng = np.random.default_rng(20240501)
-    columns = simulate(model, TRUTH[model], rng.uniform(100, 700, 8000), rng)
-    found = fit(model, *columns)
-    errors = standard_errors(model, TRUTH[model], columns)
-    z = np.log(np.array(found.params) / TRUTH[model]) / errors
-    # four standard errors for each of 12 parameters: one market in a thousand would fail by chance
-    assert np.all(np.abs(z) < 4)
-    assert np.all(errors < 0.25)  # or the test would accept anything
-    truth = PURCHASE_MODELS[model].log_likelihood(TRUTH[model], *columns).sum()
-    # twice the difference is chi-squared with 4 degrees of freedom; 23.5 is its 99.99 % point
-    assert 0 <= found.log_likelihood - truth < 23.5 / 2
+# --- uncertainty -----------------------------------------------------------------------------------------------------
 
 
-def test_forecast_of_a_simulated_market(simulate):
-    """Total purchases of the next year, drawn from the same customers, lie within the noise of the forecast."""
-    rng = np.random.default_rng(7)
-    n, calibration, horizon = 8000, 300.0, 200.0
-    r, alpha, a, b = TRUTH["mbg_nbd"]
-    rate, p_leave = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n)
-    x, t_x, after = np.zeros(n), np.zeros(n), np.zeros(n)
-    for i in range(n):
-        now, active = 0.0, rng.random() >= p_leave[i]
-        while active:
-            now += rng.exponential(1 / rate[i])
-            if now > calibration + horizon:
-                break
-            if now <= calibration:
-                x[i], t_x[i] = x[i] + 1, now
-            else:
-                after[i] += 1
-            active = rng.random() >= p_leave[i]
-    T = np.full(n, calibration)
-    found = fit("mbg_nbd", x, t_x, T)
-    expected = PURCHASE_MODELS["mbg_nbd"].expected_purchases(found.params, x, t_x, T, horizon)
-    assert abs(expected.sum() - after.sum()) < 4 * np.sqrt(n) * (after - expected).std()
-    by_size = np.argsort(expected)
-    top = by_size[-n // 10 :]
-    assert abs(expected[top].sum() - after[top].sum()) < 4 * np.sqrt(len(top)) * (after - expected)[top].std()
+@every_model
+def test_standard_errors_are_the_inverse_hessian(model):
+    """By differences of the plain log-likelihood; 1/49 is what bounds a standard error at 7."""
+    history = market_of(model, 2000, 4)
+    fitted = model().fit(*history)
+    centre = np.log(list(fitted.params_.values()))
+
+    def gradient(theta):
+        return approx_fprime(theta, lambda t: model.from_params(*np.exp(t)).log_likelihood(*history), 1e-5)
+
+    information = -approx_central(gradient, centre, 1e-3)
+    information = (information + information.T) / 2
+    covariance = np.linalg.inv(information + np.eye(4) / 49)
+    np.testing.assert_allclose(fitted.covariance_, covariance, rtol=0.01, atol=1e-3 * covariance.max())
+    errors = np.sqrt(np.diag(covariance)) * list(fitted.params_.values())
+    assert list(fitted.standard_errors_.values()) == pytest.approx(errors, rel=0.01)
 
 
-# --- agreement with lifetimes itself ---------------------------------------------------------------------------------
+@every_model
+def test_truth_of_simulated_markets_is_recovered_with_the_stated_spread(model):
+    """Errors over standard errors of 30 markets: mean 0, spread 1, within their own Monte Carlo error."""
+    z = []
+    for seed in range(30):
+        fitted = model().fit(*market_of(model, 1500, 100 + seed))
+        assert fitted.converged_
+        centre = np.log(list(fitted.params_.values()))
+        z.append((centre - np.log(TRUTH[model])) / np.sqrt(np.diag(fitted.covariance_)))
+    z = np.array(z)
+    # three and a half standard errors of a mean, and of a spread, of 30; estimates have a bias of order 1 / n besides
+    assert np.all(np.abs(z.mean(axis=0)) < 3.5 / np.sqrt(30) + 0.15)
+    assert np.all((z.std(axis=0) > 1 - 3.5 / np.sqrt(60)) & (z.std(axis=0) < 1 + 3.5 / np.sqrt(60)))
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_our_likelihood_and_forecast_are_those_of_lifetimes(model, cdnow):
-    params = {
-        "bg_nbd": (0.2426, 30.9, 0.7929, 2.4259),
-        "mbg_nbd": (0.525, 43.3, 0.891, 1.614),
-        "pareto_nbd": (0.5533, 74.0, 0.6062, 81.7),
-    }[model]
-    names, functions = PURCHASE_MODELS[model].parameters, PURCHASE_MODELS[model]
-    x, t_x, T = (cdnow[name].to_numpy(float) for name in ("frequency", "recency", "T"))
-    with _lifetimes._fenced():
-        import lifetimes
-
-        fitter = {
-            "bg_nbd": lifetimes.BetaGeoFitter,
-            "mbg_nbd": lifetimes.ModifiedBetaGeoFitter,
-            "pareto_nbd": lifetimes.ParetoNBDFitter,
-        }[model]()
-        fitter.params_ = dict(zip(names, params, strict=True))
-        scale = np.array(params) if model == "pareto_nbd" else np.log(params)
-        mean = fitter._negative_log_likelihood(scale, x, t_x, T, np.ones(len(x)), 0.0)
-        total = -float(mean) * (1 if model == "pareto_nbd" else len(x))
-        purchases = fitter.conditional_expected_number_of_purchases_up_to_time(365, x, t_x, T)
-        p_alive = fitter.conditional_probability_alive(x, t_x, T)
-    assert functions.log_likelihood(params, x, t_x, T).sum() == pytest.approx(total, rel=1e-10)
-    np.testing.assert_allclose(functions.expected_purchases(params, x, t_x, T, 365), purchases, rtol=1e-8)
-    np.testing.assert_allclose(functions.p_alive(params, x, t_x, T), p_alive, rtol=1e-8)
+@every_model
+def test_drawn_parameters_spread_as_the_covariance_says(model):
+    fitted = model().fit(*market_of(model, 3000, 8))
+    draws = np.log(fitted.draw_params(4000, random_state=0))
+    centre, errors = np.log(list(fitted.params_.values())), np.sqrt(np.diag(fitted.covariance_))
+    assert np.all(np.abs(draws.mean(axis=0) - centre) < 4 * errors / np.sqrt(4000))
+    assert draws.std(axis=0) == pytest.approx(errors, rel=0.06)
+    np.testing.assert_array_equal(fitted.draw_params(3, 1), fitted.draw_params(3, 1))
 
 
-def test_our_spend_likelihood_is_that_of_lifetimes(cdnow):
-    buyers = cdnow[cdnow["frequency"] > 0]
-    x, mean_spend = buyers["frequency"].to_numpy(float), buyers["monetary_value"].to_numpy(float)
-    with _lifetimes._fenced():
-        import lifetimes
-
-        mean = lifetimes.GammaGammaFitter._negative_log_likelihood(
-            np.log([6.25, 3.74, 15.44]), x, mean_spend, np.ones(len(x)), 0.0
-        )
-    assert spend_log_likelihood((6.25, 3.74, 15.44), x, mean_spend).sum() == pytest.approx(-float(mean) * len(x))
+@every_model
+def test_draws_are_resampled_customers_where_the_likelihood_is_no_parabola(model):
+    """Buyers alike: r runs away, and draws stay where the data are, not on a normal distribution 7 wide."""
+    T = np.random.default_rng(0).uniform(50, 300, 60)
+    x = np.round(0.05 * T)
+    t_x = T * x / (x + 1)
+    fitted = model().fit(x, t_x, T)
+    assert any("r ran towards infinity" in text for text in fitted.diagnosis_)
+    draws = fitted.draw_params(200, random_state=0)
+    assert np.all(np.isfinite(draws))
+    rates = draws[:, 0] / draws[:, 1]
+    assert rates.mean() == pytest.approx(0.05, rel=0.15)
+    assert 0 < rates.std() < 0.01
+    assert len(np.unique(rates)) > 20
 
 
 # --- degenerate data -------------------------------------------------------------------------------------------------
@@ -189,92 +214,115 @@ def poisson(n, rate, rng):
     return np.array([len(t) for t in times], float), np.array([t[-1] if len(t) else 0.0 for t in times]), T
 
 
-def degenerate():
-    rng = np.random.default_rng(3)
-    T = rng.uniform(30, 700, 60)
-    heavy = (np.array([0.0, 1, 2, 0, 5, 0, 1, 10_000]), np.array([0.0, 5, 90, 0, 300, 0, 7, 690]), np.full(8, 700.0))
-    return {
-        "one customer": (np.array([3.0]), np.array([40.0]), np.array([90.0])),
-        "all alike": poisson(60, 0.05, rng),
-        "all left at once": (np.ones(60), np.full(60, 1.0), T),
-        "one heavy buyer": heavy,
-        "one repeater": (np.r_[1.0, np.zeros(59)], np.r_[20.0, np.zeros(59)], T),
-        "two customers": (np.array([3.0, 0]), np.array([40.0, 0]), np.array([90.0, 5])),
-        "all bought on the last day": (np.ones(60), T, T),
-        "perfectly regular": (np.floor(T / 30), np.floor(T / 30) * 30, T),
-        "most are new": tuple(np.r_[np.zeros(50), some] for some in (np.full(10, 2.0), T[50:] / 2, T[50:])),
-        "seconds": (heavy[0], heavy[1] * 86_400, heavy[2] * 86_400),
-        "years": (heavy[0], heavy[1] / 365, heavy[2] / 365),
-    }
-
-
-# All of them for the default model, the first four for the others.
-CASES = [(name, "mbg_nbd") for name in degenerate()]
-CASES += [(name, model) for name in list(degenerate())[:4] for model in ("bg_nbd", "pareto_nbd")]
-
-
-@pytest.mark.parametrize(("name", "model"), CASES)
-def test_degenerate_data_give_finite_forecasts_and_say_so(name, model):
-    x, t_x, T = degenerate()[name]
-    functions, found = PURCHASE_MODELS[model], fit(model, x, t_x, T)
-    assert np.isfinite(found.log_likelihood)
-    assert found.log_likelihood == pytest.approx(functions.log_likelihood(found.params, x, t_x, T).sum())
-    p_alive = functions.p_alive(found.params, x, t_x, T)
-    assert np.all((p_alive >= 0) & (p_alive <= 1))
-    soon, later = (functions.expected_purchases(found.params, x, t_x, T, h * T.max()) for h in (0.5, 1.0))
-    assert np.all(np.isfinite(later))
-    assert np.all((soon >= 0) & (soon <= later * (1 + 1e-6)))
-    if name not in ("one heavy buyer", "seconds", "years"):
-        assert any(found.at_bound + found.undetermined)
-
-
-def test_customers_who_are_alike_are_forecast_at_their_common_rate():
-    """Homogeneous Poisson buyers: the fit says so, and continues the common rate."""
+@every_model
+def test_customers_who_are_alike_are_forecast_at_their_common_rate(model):
     x, t_x, T = poisson(400, 0.05, np.random.default_rng(0))
-    found = fit("mbg_nbd", x, t_x, T)
-    assert found.at_bound[0] or found.params[0] > 30
-    forecast = PURCHASE_MODELS["mbg_nbd"].expected_purchases(found.params, x, t_x, T, 100.0)
-    assert forecast.sum() == pytest.approx(400 * 0.05 * 100, rel=0.05)
+    fitted = model().fit(x, t_x, T)
+    assert fitted.params_["r"] > 20
+    assert fitted.converged_
+    assert fitted.expected_purchases(100.0, x, t_x, T).sum() == pytest.approx(x.sum() / T.sum() * 400 * 100, rel=0.05)
 
 
-def test_result_does_not_depend_on_chance_or_order(cdnow):
-    some = cdnow.iloc[:300]
-    np.random.seed(1)  # noqa: NPY002  (lifetimes would start the Pareto/NBD from this)
-    first = fit("pareto_nbd", some["frequency"], some["recency"], some["T"])
-    np.random.seed(2)  # noqa: NPY002
-    shuffled = some.sample(frac=1, random_state=0)
-    assert fit("pareto_nbd", shuffled["frequency"], shuffled["recency"], shuffled["T"]) == first
+@every_model
+def test_nothing_to_learn_is_an_error_that_says_why(model):
+    with pytest.raises(FitError, match="none of the 3 customers has bought again"):
+        model().fit([0, 0, 0], [0, 0, 0], [3.0, 4.0, 5.0])
+    with pytest.raises(FitError, match="T is 0 for all 2 customers"):
+        model().fit([0, 0], [0, 0], [0, 0])
+    with pytest.raises(FitError, match="none of the 1 customer has"):
+        model().fit([0, 3], [0, 2.0], [3.0, 4.0], weights=[1, 0])
 
 
-# --- when the engine fails -------------------------------------------------------------------------------------------
+@every_model
+def test_few_repeaters_are_said(model):
+    fitted = model().fit([0, 3, 0, 1], [0, 20.0, 0, 3.0], [30.0, 40.0, 50.0, 60.0])
+    assert any(text.startswith("only 2 of 4 customers have bought again") for text in fitted.diagnosis_)
 
 
-def test_an_engine_that_stops_short_is_brought_to_the_maximum(cdnow):
+# --- the optimiser, and engines that climb for it --------------------------------------------------------------------
+
+
+@every_model
+def test_an_engine_that_stops_short_is_brought_to_the_maximum(model, cdnow):
     """Whatever the engine proposes, our likelihood decides."""
-    rows, _, weights = unique_rows(cdnow["frequency"], cdnow["recency"], cdnow["T"])
-    found = fit_purchases("bg_nbd", rows, weights, lambda model, data, weights, start, bounds: tuple(start))
-    params, log_likelihood = in_weeks("bg_nbd", found, cdnow["frequency"])
-    assert params == pytest.approx(PUBLISHED["bg_nbd"][0], rel=0.005)
-    assert log_likelihood == pytest.approx(PUBLISHED["bg_nbd"][1], abs=0.01)
+    for proposal in (lambda model, data, weights, start, bounds: start, lambda *arguments: (np.nan,) * 4):
+        fitted = model()._fit(read_histories(*history_of(cdnow, 7.0)), None, None, proposal)
+        assert list(fitted.params_.values()) == pytest.approx(PUBLISHED[model][0], rel=0.005)
+        assert fitted.log_likelihood_ == pytest.approx(PUBLISHED[model][1], abs=0.01)
 
 
-def test_an_engine_that_returns_nan_is_ignored(cdnow):
-    buyers = cdnow[cdnow["frequency"] > 0]
-    rows, _, weights = unique_rows(buyers["frequency"], buyers["monetary_value"])
-    found = fit_spend(rows, weights, lambda *arguments: (np.nan,) * 3)
-    assert found.params == pytest.approx((6.25, 3.74, 15.44), rel=0.005)
+@pytest.mark.parametrize("model", [BetaGeoNBD, ModifiedBetaGeoNBD])
+def test_both_engines_find_the_same(model, cdnow):
+    history = read_histories(*history_of(cdnow.iloc[:800], 7.0))
+    theirs = model()._fit(history, None, None, fit_with_lifetimes)
+    ours = model().fit(*history)
+    assert ours.params_ == pytest.approx(theirs.params_, rel=1e-4)
+    assert ours.log_likelihood_ >= theirs.log_likelihood_ - 1e-6
 
 
-def test_data_beyond_floating_point_are_a_diagnosis():
+def test_many_rows_climb_on_a_sample_to_the_same_maximum(monkeypatch):
+    history = market_of(BetaGeoNBD, 3000, 2)
+    whole = BetaGeoNBD().fit(*history)
+    monkeypatch.setattr("segmentation.clv._purchase_fit.MANY_ROWS", 500)
+    monkeypatch.setattr("segmentation.clv._purchase_fit.SAMPLE_ROWS", 200)
+    sampled = BetaGeoNBD().fit(*history)
+    assert sampled.converged_
+    assert sampled.params_ == pytest.approx(whole.params_, rel=1e-4)
+    assert sampled.log_likelihood_ == pytest.approx(whole.log_likelihood_, abs=1e-5)
+
+
+BOX = -5 * np.ones(2), 5 * np.ones(2)
+
+
+def test_optimiser_finds_maxima_inside_and_at_limits():
+    tilted = np.array([[2.0, 0.9], [0.9, 0.5]])
+    for centre in (np.array([1.0, -2.0]), np.array([9.0, 0.0]), np.array([0.0, -30.0])):
+        objective = Objective(lambda t, c=centre: (float(-(t - c) @ tilted @ (t - c) / 2), -tilted @ (t - c)))
+        found = maximise(objective, [np.zeros(2)], *BOX, 1.0, climb=lambda start: (start, None))
+        grid = np.stack(np.meshgrid(*[np.linspace(-5, 5, 401)] * 2), axis=-1).reshape(-1, 2)
+        best = max(-(t - centre) @ tilted @ (t - centre) / 2 for t in grid)
+        assert found.converged
+        assert found.value >= best - 1e-6
+        assert found.at_bound.any() == bool(np.abs(centre).max() > 5)
+
+
+def test_optimiser_leaves_a_saddle_and_says_where_it_is_flat():
+    saddle = Objective(
+        lambda t: (float(t[0] ** 2 / 2 - t[0] ** 4 / 4 - t[1] ** 2), np.array([t[0] - t[0] ** 3, -2 * t[1]]))
+    )
+    found = maximise(saddle, [np.zeros(2), np.array([0.1, 0.0])], *BOX, 1.0)
+    assert np.abs(found.theta) == pytest.approx([1, 0], abs=1e-3)
+    flat = Objective(lambda t: (float(-((t[0] - 1) ** 2) * 50), np.array([-100 * (t[0] - 1), 0.0])))
+    found = maximise(flat, [np.zeros(2)], *BOX, 1.0)
+    assert found.converged
+    assert not found.sharp
+    assert found.undetermined.tolist() == [False, True]
+    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), [0.1, 7.0], rtol=1e-3)
+
+
+def test_optimiser_takes_exponentially_flat_tails_to_the_limit():
+    """A likelihood that approaches its supremum like 1 - e^-t gains a little at every step, and must not stop."""
+    tail = Objective(lambda t: (float(-1e3 * np.exp(-t).sum()), 1e3 * np.exp(-t)))
+    found = maximise(tail, [np.zeros(2)], -30 * np.ones(2), 30 * np.ones(2), 1.0, climb=lambda start: (start, None))
+    assert found.converged
+    assert found.value > -1e-5
+
+
+def test_optimiser_tries_further_starts_where_nothing_can_be_computed():
+    def half(theta):
+        inside = theta[0] > 1
+        return (float(-(theta @ theta)) if inside else np.nan), -2 * theta
+
+    found = maximise(Objective(half), [np.zeros(2), -np.ones(2), np.array([3.0, 1.0])], *BOX, 1.0)
+    assert found.value > -10
     with pytest.raises(FitError, match="cannot be computed"):
-        fit_spend((np.array([1.0, 2.0]), np.array([1e-300, 1e300])), np.array([1, 1]), lambda *arguments: (np.nan,) * 3)
+        maximise(Objective(lambda theta: (np.nan, theta)), [np.zeros(2)] * 3, *BOX, 1.0)
 
 
-def test_objective_that_cannot_be_computed_counts_as_hopeless():
+def test_objective_of_lifetimes_that_cannot_be_computed_counts_as_hopeless():
     """lifetimes' own Pareto/NBD likelihood overflows here; the optimiser must walk away, not stop."""
     x, t_x, T = np.array([0.0, 500.0]), np.array([0.0, 0.9]), np.array([1.0, 1.0])
     found = fit_with_lifetimes(
-        "pareto_nbd", (x, t_x, T), np.array([1, 1]), np.log([0.5, 1e-4, 0.5, 50.0]), [(-18, 18)] * 4
+        "Pareto/NBD", (x, t_x, T), np.array([1, 1]), np.log([0.5, 1e-4, 0.5, 50.0]), [(-18, 18)] * 4
     )
     assert np.all(np.isfinite(found))
-    assert HOPELESS == _lifetimes.HOPELESS

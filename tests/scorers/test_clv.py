@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from segmentation import score_customers
-from segmentation.clv._formulas import PURCHASE_MODELS, expected_spend
+from segmentation.clv import BetaGeoNBD, GammaGamma, ModifiedBetaGeoNBD, ParetoNBD
 from segmentation.datasets import load_cdnow
 from segmentation.exceptions import ColumnError, CustomerTableError, FitDiagnosisWarning, FitError
 from segmentation.features import btyd_table, calibration_holdout, rfm_table
@@ -21,7 +21,8 @@ from segmentation.scorers import CLVScorer
 from segmentation.testing import check_scorer
 
 ORDERS = {"customer_id": "customer_id", "timestamp": "timestamp", "amount": "amount"}
-MODELS = sorted(PURCHASE_MODELS)
+CLASSES = {"bg_nbd": BetaGeoNBD, "mbg_nbd": ModifiedBetaGeoNBD, "pareto_nbd": ParetoNBD}
+MODELS = sorted(CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +85,16 @@ def test_holdout_of_cdnow():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_scores_are_the_formulas(fitted, cdnow, model):
-    scorer, functions = fitted[model], PURCHASE_MODELS[model]
+    scorer = fitted[model]
     scores = scorer.score_customers(cdnow)
     assert list(scores.columns) == ["clv", "expected_purchases", "expected_value", "p_alive"]
     assert scores.index.equals(cdnow.index)
-    weekly = [scorer.params_[name] for name in functions.parameters]
+    weekly = CLASSES[model].from_params({name: scorer.params_[name] for name in CLASSES[model].parameters})
     history = [cdnow["frequency"], cdnow["recency"] / 7, cdnow["T"] / 7]
-    purchases = functions.expected_purchases(weekly, *history, 365 / 7)
-    np.testing.assert_allclose(scores["expected_purchases"], purchases, rtol=1e-9)
-    np.testing.assert_allclose(scores["p_alive"], functions.p_alive(weekly, *history), rtol=1e-9)
-    spend = [scorer.params_[name] for name in "pqv"]
-    value = expected_spend(spend, cdnow["frequency"], cdnow["monetary_value"])
+    np.testing.assert_allclose(scores["expected_purchases"], weekly.expected_purchases(365 / 7, *history), rtol=1e-9)
+    np.testing.assert_allclose(scores["p_alive"], weekly.p_alive(*history), rtol=1e-9)
+    spend = GammaGamma.from_params({name: scorer.params_[name] for name in "pqv"})
+    value = spend.expected_spend(cdnow["frequency"], cdnow["monetary_value"])
     np.testing.assert_allclose(scores["expected_value"], value, rtol=1e-12)
     np.testing.assert_array_equal(scores["clv"], scores["expected_purchases"] * scores["expected_value"])
 
@@ -223,14 +223,15 @@ def test_numbers_kept_as_objects(cdnow, fitted):
 @pytest.mark.parametrize("model", MODELS)
 def test_state_is_plain_and_survives_pickling(cdnow, fitted, model):
     scorer = fitted[model]
-    plain = (bool, int, float, str, type(None))
-    for name, value in vars(scorer).items():
-        if name in ("feature_names_in_", "score_names_"):
-            continue
-        inside = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else [value]
-        assert all(type(v) in plain for v in inside), name
-    again = pickle.loads(pickle.dumps(scorer))
-    np.testing.assert_array_equal(again.transform(cdnow), scorer.transform(cdnow))
+    copies = [pickle.loads(pickle.dumps(scorer)), CLVScorer.from_json(scorer.to_json())]
+    for again in copies:
+        np.testing.assert_array_equal(again.transform(cdnow), scorer.transform(cdnow))
+        assert again.get_params() == scorer.get_params()
+        assert again.to_dict() == scorer.to_dict()
+        pd.testing.assert_frame_equal(again.summary(), scorer.summary())
+        draws = [one.sample_customers(cdnow.iloc[:50], 3, random_state=0) for one in (again, scorer)]
+        np.testing.assert_array_equal(*draws)
+    assert len(pickle.dumps(scorer)) < 10_000  # numbers and names, not the customers
     assert clone(scorer).get_params() == scorer.get_params()
     assert not hasattr(clone(scorer), "params_")
 
@@ -317,7 +318,7 @@ def test_an_rfm_table_is_recognised(cdnow):
     "kwargs",
     [
         {"purchase_model": "bgnbd"}, {"spend_model": "normal"}, {"time_unit": "hour"}, {"horizon_days": 0},
-        {"horizon_days": "365"}, {"horizon_days": np.inf}, {"annual_discount_rate": -0.1}, {"margin": True},
+        {"horizon_days": "365"}, {"annual_discount_rate": np.inf}, {"annual_discount_rate": -0.1}, {"margin": True},
         {"margin": 0.0},
     ],
     ids=str,
@@ -437,3 +438,129 @@ def test_a_margin_in_percent_is_refused(cdnow):
         ValueError, match=r"margin is the share of the spend that is earned, at most 1, got 30; 30 % is 0\.3"
     ):
         CLVScorer(margin=30).fit(cdnow)
+
+
+# --- engines, covariates, horizons, labels ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_both_engines_find_the_same(cdnow, fitted, model):
+    old = CLVScorer(model, engine="lifetimes").fit(cdnow)
+    assert old.converged_
+    assert old.params_ == pytest.approx(fitted[model].params_, rel=1e-4)
+    assert old.log_likelihood_ == pytest.approx(fitted[model].log_likelihood_, abs=1e-5)
+    np.testing.assert_allclose(old.transform(cdnow), fitted[model].transform(cdnow), rtol=1e-3)
+
+
+def test_what_the_lifetimes_engine_cannot_do(cdnow):
+    table = cdnow.assign(z=1.0)
+    for kwargs in ({"purchase_model": "mbg_cnbd"}, {"covariates": ["z"]}):
+        with pytest.raises(ValueError, match=r"engine='lifetimes' fits .* without covariates; use engine='native'"):
+            CLVScorer(**kwargs, engine="lifetimes").fit(table)
+    with pytest.raises(ValueError, match="engine must be one of 'native', 'lifetimes', got 'pymc'"):
+        CLVScorer(engine="pymc").fit(table)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("horizon", [365, 3651.5])
+def test_long_horizons_are_discounted_week_by_week_too(cdnow, fitted, model, horizon):
+    """The curve is interpolated; the sum over all weeks is the oracle. A new customer bends it most."""
+    new = pd.DataFrame({"frequency": [0], "recency": [0.0], "T": [0.0], "monetary_value": [0.0]})
+    some = pd.concat([new, cdnow.iloc[:40]])
+    scorer = pickle.loads(pickle.dumps(fitted[model])).set_params(horizon_days=horizon, annual_discount_rate=0.2)
+    found = scorer.transform(some)
+    history = [some[name].to_numpy(float) for name in ("frequency", "recency", "T")]
+    ends = np.append(np.arange(7, horizon, 7), horizon)
+    until = np.array([scorer.purchase_model_.expected_purchases(end, *history) for end in ends])
+    bought = np.diff(until, axis=0, prepend=0.0)
+    middles = (np.append(0.0, ends[:-1]) + ends) / 2
+    discounted = 1.2 ** (-middles / 365) @ bought
+    np.testing.assert_allclose(found[:, 0], discounted * found[:, 2], rtol=1e-6)
+
+
+def test_unlimited_horizon(cdnow, fitted):
+    """Beyond 80 years at 20 % nothing is left; days instead of weeks would differ by less than .2 %."""
+    endless = pickle.loads(pickle.dumps(fitted["pareto_nbd"])).set_params(horizon_days=np.inf, annual_discount_rate=0.2)
+    found = endless.score_customers(cdnow)
+    long = endless.set_params(horizon_days=80 * 365.0).score_customers(cdnow)
+    np.testing.assert_allclose(found["clv"], long["clv"], rtol=2e-3)
+    endless.set_params(horizon_days=np.inf)
+    again = CLVScorer.from_json(endless.to_json())
+    assert again.horizon_days == np.inf
+    np.testing.assert_array_equal(again.transform(cdnow), found)
+    with pytest.raises(ValueError, match="needs an annual_discount_rate above 0"):
+        endless.set_params(annual_discount_rate=0.0).transform(cdnow)
+    with pytest.raises(ValueError, match=r"horizon_days=inf is for purchase_model='pareto_nbd': the MBG/NBD has no"):
+        CLVScorer(horizon_days=np.inf, annual_discount_rate=0.1).fit(cdnow)
+    with pytest.raises(ValueError, match="the BG/NBD has no closed form"):
+        pickle.loads(pickle.dumps(fitted["bg_nbd"])).set_params(horizon_days=np.inf).transform(cdnow)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_covariates_of_a_simulated_market(model):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(3000, 2))
+    params = {"r": 1.0, "alpha": 40.0, "s": 0.8, "beta": 300.0, "a": 0.8, "b": 2.5}
+    truth = {"purchase_income": 0.4, "dropout_web": 0.6}
+    names = CLASSES[model].parameters
+    world = CLASSES[model].from_params({name: params[name] for name in names} | truth)
+    tables = {"purchase": pd.DataFrame({"income": z[:, 0]}), "dropout": pd.DataFrame({"web": z[:, 1]})}
+    market = world.simulate(3000, rng.uniform(100, 700, 3000), rng, covariates=tables)
+    table = pd.DataFrame({"frequency": market.frequency, "recency": market.recency, "T": market.T})
+    table[["income", "web"]] = z
+    roles = {"purchase": ["income"], "dropout": ["web"]}
+    scorer = CLVScorer(model, spend_model=None, covariates=roles).fit(table)
+    assert list(scorer.params_) == [*names, *truth]
+    for name, value in truth.items():
+        assert abs(scorer.params_[name] - value) < 3.5 * scorer.standard_errors_[name]
+        assert scorer.standard_errors_[name] < 0.15
+    assert "exp(coefficient)" in scorer.summary().loc["purchase_income", "meaning"]
+    again = CLVScorer.from_json(scorer.to_json())
+    np.testing.assert_array_equal(again.transform(table), scorer.transform(table))
+    draws = [one.sample_customers(table.iloc[:30], 3, 0) for one in (again, scorer)]
+    np.testing.assert_array_equal(*draws)
+    without = CLVScorer(model, spend_model=None).fit(table)
+    assert scorer.purchase_model_.likelihood_ratio_test(without.purchase_model_).p_value < 1e-6
+    strong = CLVScorer(model, spend_model=None, covariates=roles, covariate_penalty=1e6).fit(table)
+    assert abs(strong.params_["purchase_income"]) < 0.01
+    with pytest.raises(ColumnError, match="web"):
+        scorer.transform(table.drop(columns="web"))
+    with pytest.raises(ColumnError, match="covariates of dropout are missing or infinite in 'web'"):
+        scorer.transform(table.assign(web=np.nan))
+    with pytest.raises(ValueError, match="covariates are for"):
+        CLVScorer("mbg_cnbd", covariates=["web"]).fit(table.assign(monetary_value=1.0, sum_log_intervals=0.0))
+    with pytest.raises(ValueError, match=r"covariates is a list of columns.*\['web'\]"):
+        CLVScorer(model, covariates="web").fit(table)
+
+
+def test_regular_buyers(cdnow):
+    scorer = CLVScorer("mbg_cnbd").fit(cdnow)
+    assert scorer.purchase_model_.k_ == 1
+    np.testing.assert_allclose(scorer.transform(cdnow), CLVScorer().fit(cdnow).transform(cdnow), rtol=1e-4)
+    with pytest.raises(ColumnError, match="sum_log_intervals"):
+        CLVScorer("mbg_cnbd").fit(cdnow.drop(columns="sum_log_intervals"))
+    with pytest.raises(CustomerTableError, match=r"sum_log_intervals is missing or infinite .*4"):
+        scorer.fit(cdnow.assign(sum_log_intervals=cdnow["sum_log_intervals"].where(cdnow.index != 4)))
+    again = CLVScorer.from_json(CLVScorer("bg_cnbd").fit(cdnow).to_json())
+    np.testing.assert_allclose(again.transform(cdnow), CLVScorer("bg_nbd").fit(cdnow).transform(cdnow), rtol=1e-4)
+
+
+def test_currency_is_a_label(cdnow, fitted):
+    scorer = CLVScorer(currency="USD").fit(cdnow)
+    scores = scorer.score_customers(cdnow)
+    assert scores.attrs == {"currency": "USD"}
+    np.testing.assert_array_equal(scores, fitted["mbg_nbd"].score_customers(cdnow))
+    assert fitted["mbg_nbd"].score_customers(cdnow).attrs == {}
+
+
+def test_new_customers(fitted):
+    curve = fitted["bg_nbd"].expected_purchases_new_customer([1.0, 7.0, 21.0])
+    np.testing.assert_allclose(curve, [0.0078, 0.0532, 0.1506], atol=5e-5)
+
+
+def test_json_of_something_else(fitted):
+    state = fitted["mbg_nbd"].to_dict()
+    with pytest.raises(ValueError, match=r"describes a 'Other' in format 1; CLVScorer of this version reads format 1"):
+        CLVScorer.from_dict(state | {"class": "Other"})
+    with pytest.raises(ValueError, match="in format 99"):
+        CLVScorer.from_dict(state | {"format": 99})
