@@ -24,6 +24,7 @@ from segmentation._validation import as_customers
 from segmentation.assignment import UNASSIGNED, relabel
 from segmentation.base import Prioritizer, Scorer, Segmenter
 from segmentation.compose import assign, score_customers
+from segmentation.draws import rank_probability, sample_segments
 from segmentation.explanation import explain
 from segmentation.profile import profile_segments
 
@@ -39,13 +40,26 @@ __all__ = [
     "assign",
     "explain",
     "profile_segments",
+    "rank_probability",
     "relabel",
+    "sample_segments",
     "score_customers",
 ]
 
 # Reached on first use (PEP 562), so that `import segmentation` stays light.
 _SUBPACKAGES = frozenset(
-    {"clv", "datasets", "exceptions", "features", "plugins", "prioritizers", "scorers", "segmenters", "testing"}
+    {
+        "clv",
+        "datasets",
+        "exceptions",
+        "features",
+        "plugins",
+        "prioritizers",
+        "scorers",
+        "segmenters",
+        "testing",
+        "verification",
+    }
 )
 
 

@@ -44,8 +44,9 @@ def profile_segments(
         One row per customer; numeric, boolean, date, text or categorical columns.
     draws : array or dataframe of shape (n_draws, n_customers), or mapping of score name to one, optional
         Draws of scores, as ``sample_customers`` returns them. Columns of an array are the customers of `scores` in
-        their order; columns of a dataframe are customer ids. Without a mapping they belong to the first score. Draws
-        of customers without the score are left out, as the customers are from its mean and total.
+        their order; columns of a dataframe are customer ids. Totals of segments from `sample_segments` will do too
+        (for many customers they are the only ones that fit in memory). Without a mapping they belong to the first
+        score. Draws of customers without the score are left out, as the customers are from its mean and total.
     level : float, default=0.9
         Level of the intervals from `draws`.
 
@@ -256,7 +257,15 @@ def _draws_by_score(draws: Any, scores: pd.DataFrame) -> dict[str, pd.DataFrame]
     unknown = [name for name in given if name not in scores.columns]
     if unknown:
         raise ColumnError(f"draws for {name_some(unknown)}, which is no score: {name_some(scores.columns)}.")
-    return {name: _draw_table(name, values, scores.index) for name, values in given.items()}
+    return {
+        name: to_pandas(values) if _of_segments(values) else _draw_table(name, values, scores.index)
+        for name, values in given.items()
+    }
+
+
+def _of_segments(draws: Any) -> bool:
+    """Tell whether draws are totals of segments already, as `sample_segments` returns them."""
+    return isinstance(draws, pd.DataFrame) and draws.columns.name == "segment"
 
 
 def _draw_table(name: str, values: Any, customers: pd.Index) -> pd.DataFrame:
@@ -289,6 +298,39 @@ def _intervals(
     Over the same customers as the figure itself: those who are assigned and have the score.
     """
     codes = segment.cat.codes.reindex(score.index[score.notna()]).dropna().astype(np.int64)
+    n_segments = len(segment.cat.categories)
+    counts = np.bincount(codes, minlength=n_segments)
+    if _of_segments(draws):
+        totals = _totals_of(draws, segment, counts, name)
+    else:
+        totals = _totals_within(draws, codes, n_segments, name)
+    means = np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
+    for figure, table in (("mean", means), ("total", totals), ("share", _shares(totals))):
+        low, high = np.quantile(table, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        yield f"{name}_{figure}_low", low
+        yield f"{name}_{figure}_high", high
+
+
+def _totals_of(
+    draws: pd.DataFrame, segment: pd.Series[Any], counts: NDArray[np.int64], name: str
+) -> NDArray[np.float64]:
+    """Put totals of segments in the order of the assignment, (n_draws, n_segments)."""
+    categories = segment.cat.categories
+    unknown = [one for one in draws.columns if one not in categories]
+    lacking = [one for one, n in zip(categories, counts, strict=True) if n and one not in draws.columns]
+    if unknown or lacking:
+        raise ColumnError(
+            f"draws of {name!r} are not those of this assignment: "
+            f"{'unknown segments ' + name_some(unknown) if unknown else 'none for ' + name_some(lacking)}."
+        )
+    totals = draws.reindex(columns=categories, fill_value=0.0).to_numpy(dtype=np.float64)
+    if not len(totals) or not np.all(np.isfinite(totals)):
+        raise ValueError(f"draws of {name!r} are missing, or not finite.")
+    return totals
+
+
+def _totals_within(draws: pd.DataFrame, codes: pd.Series[Any], n_segments: int, name: str) -> NDArray[np.float64]:
+    """Add the customers of each segment up within each draw, (n_draws, n_segments)."""
     values = draws.loc[:, codes.index].to_numpy(dtype=np.float64)
     wrong = ~np.isfinite(values).all(axis=0)
     if wrong.any():
@@ -296,16 +338,10 @@ def _intervals(
             f"draws of {name!r} are not finite for {count(int(wrong.sum()), 'customer')} who "
             f"{'has' if wrong.sum() == 1 else 'have'} the score: {name_some(codes.index[wrong])}."
         )
-    n_segments = len(segment.cat.categories)
     totals = np.zeros((len(values), n_segments))
     for code in range(n_segments):
         totals[:, code] = values[:, codes.to_numpy() == code].sum(axis=1)
-    counts = np.bincount(codes, minlength=n_segments)
-    means = np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
-    for figure, table in (("mean", means), ("total", totals), ("share", _shares(totals))):
-        low, high = np.quantile(table, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        yield f"{name}_{figure}_low", low
-        yield f"{name}_{figure}_high", high
+    return totals
 
 
 def _feature_figures(feature: pd.Series[Any], segment: pd.Series[Any], name: Any) -> Iterable[tuple[str, Any]]:

@@ -29,7 +29,7 @@ LAYERS = [
         "_plotting",
         "exceptions",
     },
-    {"base", "assignment", "compose", "explanation", "profile", "_priorities", "_why"},
+    {"base", "assignment", "compose", "draws", "explanation", "profile", "_priorities", "_why"},
     {"datasets", "sources", "features", "clv", "curves"},
     {"segmenters", "scorers", "prioritizers"},
     {"governance", "feedback"},
@@ -37,7 +37,7 @@ LAYERS = [
     {"experiments"},
     {"evaluation", "monitoring"},
     {"reporting"},
-    {"persistence", "integrations", "plugins", "testing", "__main__", "_cli"},
+    {"persistence", "integrations", "plugins", "testing", "verification", "__main__", "_cli"},
 ]
 # Within a layer only these see each other: they are one piece.
 SAME_LAYER = {*LAYERS[0], *LAYERS[1]}
