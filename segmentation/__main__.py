@@ -1,4 +1,4 @@
-"""The main job from the shell: ``python -m segmentation [FILE]``.
+"""The main job from the shell: ``python -m segmentation [FILE]``; and ``python -m segmentation verify``.
 
 A thin skin over the library: it reads the arguments, calls the parts that a script would call, and prints. What
 it accepts, prints, writes and returns is described in ``docs/command_line.md``.
@@ -16,15 +16,16 @@ from contextlib import contextmanager, suppress
 
 from segmentation import __version__
 from segmentation._cli import _files, _job, _show, _write
-from segmentation._cli._arguments import FILE_ARGUMENTS, parser
+from segmentation._cli._arguments import FILE_ARGUMENTS, VERIFY, parser, verify_parser
 from segmentation._cli._errors import CommandError, one_line
 from segmentation._format import count
 from segmentation._progress import progress
 from segmentation.exceptions import FitDiagnosisWarning
+from segmentation.verification import verify
 
 __all__ = ["main"]
 
-OK, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 2, 130, 141
+OK, NOT_REPRODUCED, BAD_INPUT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 2 the arguments, the file or the data cannot be used, said in one line on standard error; 130
-        interrupted; 141 nobody read the output to its end.
+        0 done; 1 published figures were not reproduced; 2 the arguments, the file or the data cannot be used, said in
+        one line on standard error; 130 interrupted; 141 nobody read the output to its end.
     """
     try:
         status = _run(argv)
@@ -58,8 +59,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    words = sys.argv[1:] if argv is None else list(argv)
+    return _verify(words[1:]) if words[:1] == [VERIFY] else _main_job(words)
+
+
+def _verify(words: Sequence[str]) -> int:
     try:
-        arguments = parser().parse_args(argv)
+        arguments = verify_parser().parse_args(words)
+    except SystemExit as done:  # --help
+        return int(done.code or 0)
+    try:
+        result = verify()
+    except FileNotFoundError as error:
+        raise CommandError(one_line(error)) from error
+    print(result.to_json() if arguments.json else f"customer-segments {__version__}\n\n{result}")
+    return OK if result.passed else NOT_REPRODUCED
+
+
+def _main_job(words: Sequence[str]) -> int:
+    try:
+        arguments = parser().parse_args(words)
     except SystemExit as done:  # --help and --version
         return int(done.code or 0)
     start = time.perf_counter()

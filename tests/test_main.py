@@ -63,10 +63,14 @@ def library_result(orders, n_segments=5, **scorer):
     customers = features.rfm_table(orders, **COLUMNS)
     purchases = features.btyd_table(orders, **COLUMNS)
     segments = sg.assign(KMeansSegmenter(n_segments, random_state=0).fit(customers), customers)
-    scores = sg.score_customers(CLVScorer(**scorer).fit(purchases), purchases)
-    profile = sg.profile_segments(segments, scores=scores, features=customers)
+    model = CLVScorer(**scorer).fit(purchases)
+    scores = sg.score_customers(model, purchases)
+    draws = sg.sample_segments(model, purchases, segments, n_draws=400, random_state=0)
+    profile = sg.profile_segments(segments, scores=scores, features=customers, draws=draws)
     plan = ValuePrioritizer(by="clv_total").prioritize(profile)
-    return segments.join(customers).join(scores), profile.loc[plan.index].join(plan)
+    table = profile.loc[plan.index].join(plan)
+    bounds = [name for name in table if name.endswith(("_low", "_high"))]
+    return segments.join(customers).join(scores), table[[*table.columns.difference(bounds, sort=False), *bounds]]
 
 
 def run(capsys, *arguments):
@@ -270,12 +274,15 @@ def documented_columns(table):
 
 def promised(table, *conditions, scores=()):
     names = [name for name, condition in documented_columns(table) if condition in ("", *conditions)]
+    pairs = [re.findall(r"<first score>(_[a-z]+_low)|(_[a-z]+_high)", name) for name in names]
+    bounds = [scores[0] + (low or high) for pair in pairs for low, high in pair]
+    names = [name for name, pair in zip(names, pairs, strict=True) if not pair]
     figures = [name for name in names if name.startswith("<score>")]
     if not figures:
-        return names
+        return names + bounds
     first = names.index(figures[0])
     expanded = [figure.replace("<score>", score) for score in scores for figure in figures]
-    return names[:first] + expanded + names[first + len(figures) :]
+    return names[:first] + expanded + names[first + len(figures) :] + bounds
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from segmentation._cli._errors import CommandError, one_line, refused_as
 from segmentation._cli._files import Orders
 from segmentation._format import count
 from segmentation.compose import assign, score_customers
+from segmentation.draws import sample_segments
 from segmentation.exceptions import ColumnError, CustomerTableError, FitError, SegmentationWarning
 from segmentation.features import OrdersReport, btyd_table, rfm_table
 from segmentation.prioritizers import ValuePrioritizer
@@ -24,6 +25,9 @@ __all__ = ["Result", "Settings", "run"]
 
 # The library's messages name its parameters; here they are arguments of the command.
 ARGUMENTS = {"as_of": "--as-of", "refunds='net'": "--refunds net", "refunds='drop'": "--refunds drop"}
+
+# Draws for the intervals of the segments' totals; fewer where there are many customers, whom they average over.
+DRAWS, FEWEST_DRAWS, DRAWN_AT_MOST = 400, 100, 20_000_000
 
 STEPS = ("counting purchases", "forming segments", "fitting customer value", "describing segments")
 
@@ -62,8 +66,10 @@ class Result:
 
     @property
     def segments(self) -> pd.DataFrame:
-        """One row per segment, first the one to act on first: the profile and the priorities."""
-        return self.profile.loc[self.plan.index].join(self.plan)
+        """One row per segment, first the one to act on first: the profile, the priorities, then the intervals."""
+        table = self.profile.loc[self.plan.index].join(self.plan)
+        bounds = [name for name in self.profile.columns if name.endswith(("_low", "_high"))]
+        return table[[*(name for name in table.columns if name not in bounds), *bounds]]
 
 
 def run(orders: Orders, settings: Settings, bar: Any) -> Result:
@@ -83,13 +89,13 @@ def run(orders: Orders, settings: Settings, bar: Any) -> Result:
         segmenter = KMeansSegmenter(settings.n_segments, random_state=settings.random_state).fit(features)
     segments = assign(segmenter, features)
     _next(bar, STEPS[2])
-    scores, no_value, diagnosis = _scores(purchases, settings)
+    scores, draws, no_value, diagnosis = _scores(purchases, segments, settings)
     _next(bar, STEPS[3])
     # Without a model, the past stands in for the future: what customers have spent, or how often they have bought.
     ranking = (
         scores if scores is not None else features[["total_spend" if "total_spend" in features else "n_purchases"]]
     )
-    profile = profile_segments(segments, scores=ranking, features=features)
+    profile = profile_segments(segments, scores=ranking, features=features, draws=draws)
     ranked_by = f"{ranking.columns[0]}_total"
     plan = ValuePrioritizer(by=ranked_by).prioritize(profile)
     bar.update()
@@ -134,8 +140,10 @@ def _check_size(n_customers: int, n_segments: int) -> None:
         )
 
 
-def _scores(purchases: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame | None, str | None, tuple[str, ...]]:
-    """Return the scores, why there are none, and what the fit found worth knowing."""
+def _scores(
+    purchases: pd.DataFrame, segments: pd.DataFrame, settings: Settings
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None, str | None, tuple[str, ...]]:
+    """Return the scores and draws of the segments' totals, why there are none, and what the fit found worth knowing."""
     scorer = CLVScorer(
         settings.purchase_model,
         spend_model="gamma_gamma" if "monetary_value" in purchases else None,
@@ -146,5 +154,9 @@ def _scores(purchases: pd.DataFrame, settings: Settings) -> tuple[pd.DataFrame |
     try:
         scorer.fit(purchases)
     except FitError as error:
-        return None, one_line(error), ()
-    return score_customers(scorer, purchases), None, scorer.diagnosis_
+        return None, None, one_line(error), ()
+    n_draws = min(DRAWS, max(FEWEST_DRAWS, DRAWN_AT_MOST // len(purchases)))
+    draws = sample_segments(
+        scorer, purchases, segments, n_draws=n_draws, random_state=settings.random_state, progress_bar=False
+    )
+    return score_customers(scorer, purchases), draws, None, scorer.diagnosis_

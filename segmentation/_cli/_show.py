@@ -52,14 +52,23 @@ COLUMNS: dict[str, tuple[str, str, Callable[[float], str]]] = {
     "n_purchases_share": ("share of", "purchases", percent),
     "clv_mean": ("mean", "CLV", _money),
     "clv_total": ("total", "CLV", _money),
+    "clv_total_low": ("CLV, 90 %", "from", _money),
+    "clv_total_high": ("CLV, 90 %", "to", _money),
     "clv_share": ("share", "of CLV", percent),
     "expected_purchases_mean": ("expected", "mean", _plain(2)),
     "expected_purchases_total": ("expected", "total", _plain(0)),
+    "expected_purchases_total_low": ("total, 90 %", "from", _plain(0)),
+    "expected_purchases_total_high": ("total, 90 %", "to", _plain(0)),
     "expected_purchases_share": ("expected", "share", percent),
     "p_alive_mean": ("probably", "alive", _plain(2)),
 }
 # Said already by the CLV, which is what these and the spend make.
-NOT_BESIDE_CLV = ("expected_purchases_mean", "expected_purchases_total", "expected_purchases_share", "p_alive_mean")
+NOT_BESIDE_CLV = (
+    "expected_purchases_mean",
+    "expected_purchases_total",
+    "expected_purchases_share",
+    "p_alive_mean",
+)
 
 
 def show(orders: Orders, result: Result, settings: Settings, notes: Iterable[tuple[str, str]]) -> str:
@@ -143,6 +152,13 @@ def _value_lines(result: Result, settings: Settings) -> list[str]:
 def _table(profile: pd.DataFrame) -> str:
     skipped = NOT_BESIDE_CLV if "clv_mean" in profile.columns else ()
     chosen = [name for name in COLUMNS if name in profile.columns and name not in skipped]
+    text = _columns(profile, chosen)
+    if max(map(len, text.splitlines())) > WIDTH:  # amounts so long that the bounds do not fit
+        text = _columns(profile, [name for name in chosen if not name.endswith(("_low", "_high"))])
+    return text
+
+
+def _columns(profile: pd.DataFrame, chosen: Sequence[str]) -> str:
     rows = [
         [str(segment), *(MISSING if pd.isna(row[name]) else COLUMNS[name][2](row[name]) for name in chosen)]
         for segment, row in profile.iterrows()
