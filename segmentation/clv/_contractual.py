@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, digamma
+from scipy.special import digamma
 
 from segmentation.clv._discrete import digamma_step, log_beta_ratio
-from segmentation.clv._model import Params
+from segmentation.clv._model import MaximumLikelihoodModel, Params
 from segmentation.clv._retention import RetentionModel
 
-__all__ = ["BetaDiscreteWeibull", "LikelihoodRatio", "ShiftedBetaGeo"]
+__all__ = ["BetaDiscreteWeibull", "ShiftedBetaGeo"]
 
 Floats = NDArray[np.float64]
 
@@ -27,23 +27,6 @@ TINY = 1e-300
 # A step in t^c is small beside its start below this, and integrated with so many nodes.
 SMALL_STEP, STEP_NODES = 0.1, 6
 SMALLEST_CHANCE = 1e-15
-
-
-class LikelihoodRatio(NamedTuple):
-    """A test of the simpler of two models.
-
-    Attributes
-    ----------
-    statistic : float
-        Twice the difference of the log-likelihoods, at least 0.
-    degrees_of_freedom : int
-    p_value : float
-        Of the hypothesis that the simpler model holds.
-    """
-
-    statistic: float
-    degrees_of_freedom: int
-    p_value: float
 
 
 class ShiftedBetaGeo(RetentionModel):
@@ -138,34 +121,15 @@ class BetaDiscreteWeibull(RetentionModel):
     >>> model = BetaDiscreteWeibull().fit_survivors(survivors)
     >>> model.survival([1, 7, 12]).round(3)
     array([0.869, 0.491, 0.404])
-    >>> model.likelihood_ratio(ShiftedBetaGeo().fit_survivors(survivors)).p_value < 0.01
+    >>> model.likelihood_ratio_test(ShiftedBetaGeo().fit_survivors(survivors)).p_value < 0.01
     True
     """
 
     title = "BdW"
     parameters = ("alpha", "beta", "c")
 
-    def likelihood_ratio(self, simpler: ShiftedBetaGeo) -> LikelihoodRatio:
-        """Test whether c differs from 1: whether sBG, fitted to the same customers, is enough.
-
-        Parameters
-        ----------
-        simpler : ShiftedBetaGeo
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            If one of the two is not fitted, or not to as many customers.
-        """
-        sizes = [getattr(model, "n_customers_", None) for model in (self, simpler)]
-        if not isinstance(simpler, ShiftedBetaGeo) or None in sizes or not np.isclose(*sizes):  # type: ignore[arg-type]
-            raise ValueError(
-                "a likelihood ratio compares a BetaDiscreteWeibull and a ShiftedBetaGeo fitted to the same customers; "
-                f"got {type(simpler).__name__}, n_customers_ {sizes[0]} and {sizes[1]}."
-            )
-        statistic = max(0.0, 2.0 * (self.log_likelihood_ - simpler.log_likelihood_))
-        return LikelihoodRatio(statistic, 1, float(chdtrc(1, statistic)))
+    def _nests(self, smaller: MaximumLikelihoodModel) -> bool:
+        return isinstance(smaller, ShiftedBetaGeo)
 
     def _log_survival(self, params: Params, t: Any) -> Any:
         alpha, beta, c = params

@@ -161,11 +161,19 @@ def parameter_findings(
             meaning = meanings.get((name, bool(up)), "the data would have it more extreme than any number")
             findings.append(Finding(f"{title}: {name} ran towards {direction} and was stopped: {meaning}.", True))
     # a time runs along with the shape it belongs to, so it would only repeat the finding above
-    open_ = [
-        name
-        for name, flag, limit, timed in zip(names, optimum.undetermined, limits, in_time, strict=True)
-        if flag and not limit and not timed
-    ]
+    open_: list[str] = []
+    coefficients: list[str] = []
+    for name, flag, limit, timed in zip(names, optimum.undetermined, limits, in_time, strict=True):
+        if flag and not limit and not timed:
+            (coefficients if name.startswith(("purchase_", "dropout_")) else open_).append(name)
+    if coefficients:
+        findings.append(
+            Finding(
+                f"{title}: the data say next to nothing about {' and '.join(coefficients)}: the covariate hardly "
+                "varies, or another says the same. Leave one of them out, or use a penalty.",
+                True,
+            )
+        )
     if open_:
         findings.append(
             Finding(

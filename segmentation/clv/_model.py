@@ -160,7 +160,8 @@ class MaximumLikelihoodModel(ABC):
         Parameters
         ----------
         smaller : fitted model
-            This one with some parameters fixed: the same model without (some of) the covariates.
+            This one with some parameters fixed: the same model without (some of) the covariates, or an sBG for a
+            BdW.
 
         Returns
         -------
@@ -169,10 +170,17 @@ class MaximumLikelihoodModel(ABC):
         """
         from scipy.stats import chi2  # a slow import, needed here only
 
+        if not self._nests(smaller):
+            raise ValueError(
+                f"the test compares models one of which is nested in the other; {type(smaller).__name__} is not nested "
+                f"in {type(self).__name__}. Compare aic_ or bic_ instead."
+            )
+        if not all(hasattr(model, "log_likelihood_") for model in (self, smaller)):
+            raise ValueError("the test needs two models that were fitted to data; one has only given parameters.")
         df = self._n_free() - smaller._n_free()
         if df <= 0:
             raise ValueError("the model to test against must have fewer parameters; swap the two?")
-        if self.n_customers_ != smaller.n_customers_:
+        if not math.isclose(self.n_customers_, smaller.n_customers_, rel_tol=1e-9):
             raise ValueError(
                 f"the two models were fitted to different customers ({self.n_customers_:,.0f} and "
                 f"{smaller.n_customers_:,.0f}), so their likelihoods cannot be compared."
@@ -181,6 +189,10 @@ class MaximumLikelihoodModel(ABC):
             raise ValueError("the test holds for penalty=0 only; fit both models without a penalty.")
         statistic = 2.0 * (self.log_likelihood_ - smaller.log_likelihood_)
         return LikelihoodRatioTest(statistic, df, float(chi2.sf(max(statistic, 0.0), df)))
+
+    def _nests(self, smaller: MaximumLikelihoodModel) -> bool:
+        """Tell whether the other is this model with parameters fixed."""
+        return type(self) is type(smaller)
 
     def _n_free(self) -> int:
         """Return how many parameters were estimated."""

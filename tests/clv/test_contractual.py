@@ -68,20 +68,23 @@ def test_bdw_beside_sbg(survivors):
     """It contains sBG, so it fits no worse; Regular is compatible with c = 1, High End is not."""
     simple, model = (m().fit_survivors(cohort(survivors)) for m in MODELS)
     assert model.log_likelihood_ >= simple.log_likelihood_
-    test = model.likelihood_ratio(simple)
+    test = model.likelihood_ratio_test(simple)
     assert test.statistic == pytest.approx(2 * (model.log_likelihood_ - simple.log_likelihood_))
-    assert test.degrees_of_freedom == 1
+    assert test.df == 1
     assert (test.p_value < 0.01) == (survivors is HIGH_END)
     assert test.p_value == pytest.approx(math.erfc(math.sqrt(test.statistic / 2)), rel=1e-9)
 
 
 def test_likelihood_ratio_needs_the_same_customers():
     simple, model = (m().fit_survivors(cohort(REGULAR)) for m in MODELS)
-    for other in (ShiftedBetaGeo().fit_survivors(REGULAR), SBG, model):
-        with pytest.raises(ValueError, match="same customers"):
-            model.likelihood_ratio(other)
-    with pytest.raises(ValueError, match="same customers"):
-        BDW.likelihood_ratio(simple)
+    for other, message in (
+        (ShiftedBetaGeo().fit_survivors(REGULAR), "different customers"), (SBG, "fitted to data"),
+        (model, "BetaDiscreteWeibull is not nested in BetaDiscreteWeibull"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            model.likelihood_ratio_test(other)
+    with pytest.raises(ValueError, match="fitted to data"):
+        BDW.likelihood_ratio_test(simple)
 
 
 # --- closed forms and oracles ----------------------------------------------------------------------------------------
@@ -229,7 +232,7 @@ def test_likelihood_ratio_keeps_its_level():
     for _ in range(80):
         tenure, left = truth.simulate(2000, 8, rng)
         simple, model = (m().fit(tenure, left) for m in MODELS)
-        rejected += model.likelihood_ratio(simple).p_value < 0.05
+        rejected += model.likelihood_ratio_test(simple).p_value < 0.05
     assert 1 <= rejected <= 11
 
 
