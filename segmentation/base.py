@@ -442,7 +442,7 @@ class Scorer(TransformerMixin, _CustomerEstimator):
             A row is one possible world for all customers: aggregate within rows, then take quantiles.
         """
         check_is_fitted(self)
-        if not isinstance(n_draws, int | np.integer) or n_draws < 1:
+        if not isinstance(n_draws, int | np.integer) or isinstance(n_draws, bool) or n_draws < 1:
             raise ValueError(f"n_draws must be a positive integer, got {n_draws!r}.")
         data, index = self._customers(X, reset=False)
         if not len(index):

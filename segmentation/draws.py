@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from segmentation._format import name_some
-from segmentation._frames import is_frame
+from segmentation._frames import is_frame, to_pandas
 from segmentation._progress import progress
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.base import Scorer
@@ -54,7 +54,8 @@ def sample_segments(
     pandas.DataFrame of shape (n_draws, n_segments)
         Index ``draw``, columns ``segment``, in the order of the assignment; "unassigned" only where there are such
         customers. A row is one possible world: quantiles over rows are intervals, and `profile_segments` and
-        `rank_probability` take the table as it is.
+        `rank_probability` take the table as it is. ``attrs["score"]`` names the score, and
+        ``attrs["n_without_score"]`` counts customers who have none; they add nothing.
 
     Raises
     ------
@@ -99,15 +100,19 @@ def sample_segments(
     rng = check_random_state(random_state)
     totals = np.zeros((int(n_draws), len(names)))
     chunk = max(1, LARGEST_CHUNK // max(len(customers), 1))
+    n_without = 0
     with progress(what="drawing", total=int(n_draws), unit="draw", show=progress_bar) as bar:
         for start in range(0, int(n_draws), chunk):
             size = min(chunk, int(n_draws) - start)
             draws = scorer.sample_customers(data, size, rng)
-            for i, row in enumerate(np.nan_to_num(draws, copy=False)):
-                totals[start + i] = np.bincount(codes, row, len(names))
+            there = ~np.isnan(draws).any(axis=0)
+            for i, row in enumerate(draws):
+                totals[start + i] = np.bincount(codes[there], row[there], len(names))
+            n_without = max(n_without, int((~there).sum()))
             bar.update(size)
     columns = pd.Index(names, name="segment")
     result = pd.DataFrame(totals, columns=columns, index=pd.RangeIndex(int(n_draws), name="draw"))
+    result.attrs |= {"score": str(scorer.score_names_[0]), "n_without_score": n_without, **scorer._table_attrs()}
     return result if (codes == names.index(UNASSIGNED)).any() else result.drop(columns=UNASSIGNED)
 
 
@@ -146,24 +151,33 @@ def rank_probability(draws: Any, *, kind: str = "pairs") -> pd.DataFrame:
     """
     if kind not in ("pairs", "ranks"):
         raise ValueError(f"kind must be 'pairs' or 'ranks', got {kind!r}.")
-    if not is_frame(draws) or not isinstance(draws, pd.DataFrame):
+    if not is_frame(draws):
         raise TypeError(f"draws must be a dataframe with one column per segment, got {type(draws).__name__}.")
-    table = draws.drop(columns=[name for name in draws.columns if name == UNASSIGNED])
-    if not table.columns.is_unique or not len(table) or not len(table.columns):
-        raise ColumnError(f"draws need rows, and one column per segment; got {name_some(draws.columns)}.")
+    table = to_pandas(draws)
+    table = table[[name for name in table.columns if name != UNASSIGNED]]
+    if not table.columns.astype(str).is_unique or not len(table) or not len(table.columns):
+        raise ColumnError(f"draws need rows, and one column per segment; got {name_some(table.columns)}.")
+    no_numbers = [name for name in table if not pd.api.types.is_numeric_dtype(table[name].dtype)]
+    if no_numbers or any(pd.api.types.is_complex_dtype(dtype) for dtype in table.dtypes):
+        raise ColumnError(f"draws must be numbers; {name_some(no_numbers or table.columns)} are not.")
     values = table.to_numpy(dtype=np.float64)
     if not np.all(np.isfinite(values)):
         wrong = table.columns[~np.isfinite(values).all(axis=0)]
         raise ColumnError(f"draws are missing or infinite for {name_some(wrong)}.")
     names = pd.Index([str(name) for name in table.columns], name="segment")
-    more = values[:, :, None] - values[:, None, :]
-    if kind == "pairs":
-        probability = (more > 0).mean(axis=0) + (more == 0).mean(axis=0) / 2
-        return pd.DataFrame(probability, index=names, columns=names)
-    # ties share the ranks from one after those above to as many below as they are
-    above, tied = (more < 0).sum(axis=2), (more == 0).sum(axis=2)
+    # one segment at a time against all, so that many draws of many segments fit in memory
     n = len(names)
-    ranks = np.arange(n)[None, None, :]
-    share = (ranks >= above[:, :, None]) & (ranks < (above + tied)[:, :, None])
-    probability = (share / tied[:, :, None]).mean(axis=0)
-    return pd.DataFrame(probability, index=names, columns=pd.RangeIndex(1, n + 1, name="rank"))
+    probability = np.zeros((n, n))
+    for i, own in enumerate(values.T):
+        less, equal = values < own[:, None], values == own[:, None]
+        if kind == "pairs":
+            probability[i] = less.mean(axis=0) + equal.mean(axis=0) / 2
+            continue
+        # ties share the ranks from one after those above to as many below as they are
+        tied = equal.sum(axis=1)
+        above = n - tied - less.sum(axis=1)
+        rank = np.arange(n)[None, :]
+        share = (rank >= above[:, None]) & (rank < (above + tied)[:, None])
+        probability[i] = (share / tied[:, None]).mean(axis=0)
+    columns = names if kind == "pairs" else pd.RangeIndex(1, n + 1, name="rank")
+    return pd.DataFrame(probability, index=names, columns=columns)

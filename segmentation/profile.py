@@ -21,6 +21,8 @@ __all__ = ["profile_segments"]
 
 # A free-text column would otherwise become thousands of columns.
 LEVELS_AT_MOST = 50
+# From so many draws on it is told whether they belong to the score.
+FEWEST_JUDGED = 50
 
 
 def profile_segments(
@@ -44,9 +46,10 @@ def profile_segments(
         One row per customer; numeric, boolean, date, text or categorical columns.
     draws : array or dataframe of shape (n_draws, n_customers), or mapping of score name to one, optional
         Draws of scores, as ``sample_customers`` returns them. Columns of an array are the customers of `scores` in
-        their order; columns of a dataframe are customer ids. Totals of segments from `sample_segments` will do too
-        (for many customers they are the only ones that fit in memory). Without a mapping they belong to the first
-        score. Draws of customers without the score are left out, as the customers are from its mean and total.
+        their order; columns of a dataframe are customer ids. Totals of segments from `sample_segments` will do too (for
+        many customers they are the only ones that fit in memory), and know their score. Other draws without a mapping
+        belong to the first score. Draws of customers without the score are left out, as the customers are from its mean
+        and total.
     level : float, default=0.9
         Level of the intervals from `draws`.
 
@@ -88,7 +91,8 @@ def profile_segments(
     CustomerTableError
         If ids are missing or stand twice, the assignment has no rows, or shares no customer with another table.
     ValueError
-        If draws have not one column per customer of `scores`, or are not finite for one who has the score.
+        If draws have not one column per customer of `scores`, are not finite for one who has the score, or (those
+        of `sample_segments`) cannot be draws of these scores.
 
     Examples
     --------
@@ -253,7 +257,8 @@ def _draws_by_score(draws: Any, scores: pd.DataFrame) -> dict[str, pd.DataFrame]
         return {}
     if not len(scores.columns):
         raise ColumnError("draws need the score they belong to, and scores has no column.")
-    given = draws if isinstance(draws, Mapping) else {scores.columns[0]: draws}
+    first = getattr(draws, "attrs", {}).get("score", scores.columns[0])
+    given = draws if isinstance(draws, Mapping) else {first: draws}
     unknown = [name for name in given if name not in scores.columns]
     if unknown:
         raise ColumnError(f"draws for {name_some(unknown)}, which is no score: {name_some(scores.columns)}.")
@@ -304,11 +309,25 @@ def _intervals(
         totals = _totals_of(draws, segment, counts, name)
     else:
         totals = _totals_within(draws, codes, n_segments, name)
+    if "score" in draws.attrs:
+        _refuse_other_draws(totals, score.reindex(codes.index).to_numpy(), name)
     means = np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
     for figure, table in (("mean", means), ("total", totals), ("share", _shares(totals))):
         low, high = np.quantile(table, [(1 - level) / 2, (1 + level) / 2], axis=0)
         yield f"{name}_{figure}_low", low
         yield f"{name}_{figure}_high", high
+
+
+def _refuse_other_draws(totals: NDArray[np.float64], score: NDArray[np.float64], name: str) -> None:
+    """Refuse draws that cannot be those of this score: their total is always far above it, or always far below."""
+    whole, expected = totals.sum(axis=1), float(score.sum())
+    low, high = float(whole.min()), float(whole.max())
+    # the expectation lies beyond all of many draws by more than all of them span: not the work of chance
+    if len(whole) >= FEWEST_JUDGED and not low - (high - low) <= expected <= high + (high - low):
+        raise ValueError(
+            f"draws of {name!r} add up to {low:,.6g} to {high:,.6g}, and the scores to {expected:,.6g}: they are draws "
+            "of another score, or made with other settings (horizon, margin, discount rate) than the scores."
+        )
 
 
 def _totals_of(

@@ -195,3 +195,44 @@ def test_unlimited_horizon_draws():
     scorer = CLVScorer("pareto_nbd", horizon_days=np.inf, annual_discount_rate=0.3).fit(table)
     totals = scorer.sample_customers(table, 400, 0).sum(axis=1)
     assert totals.mean() == pytest.approx(scorer.score_samples(table).sum(), rel=0.03)
+
+
+def test_draws_of_other_settings_are_refused():
+    table = btyd_table(load_cdnow(), customer_id="customer_id", timestamp="timestamp", amount="amount")
+    segment = table["frequency"].gt(0).map({True: "again", False: "once"}).rename("segment")
+    scorer = CLVScorer(currency="USD").fit(table)
+    totals = sample_segments(scorer, table, segment, n_draws=60, random_state=0)
+    assert totals.attrs == {"score": "clv", "n_without_score": 0, "currency": "USD"}
+    value = scorer.score_customers(table)
+    # they find their score wherever it stands
+    profile = sg.profile_segments(segment, scores=value[["p_alive", "clv"]], draws=totals)
+    assert "clv_total_low" in profile
+    assert "p_alive_total_low" not in profile
+    with pytest.raises(ColumnError, match="draws for 'clv', which is no score"):
+        sg.profile_segments(segment, scores=value[["p_alive"]], draws=totals)
+    soon = scorer.set_params(horizon_days=60).score_customers(table)
+    with pytest.raises(ValueError, match=r"made with other settings \(horizon, margin, discount rate\)"):
+        sg.profile_segments(segment, scores=soon, draws=totals)
+
+
+def test_many_draws_of_many_segments():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(5000, 120)), columns=[f"s{i}" for i in range(120)])
+    ranks = rank_probability(table, kind="ranks")
+    np.testing.assert_allclose(ranks.sum(axis=1), 1.0)
+    huge = rank_probability(pd.DataFrame({"a": [1e308], "b": [-1e308]}))
+    assert huge.loc["a", "b"] == 1.0
+    with pytest.raises(ColumnError, match="draws must be numbers; 'a' are not"):
+        rank_probability(pd.DataFrame({"a": ["x"], "b": [1.0]}))
+
+
+def test_customers_without_a_score_add_nothing_and_are_counted(customers, segment):
+    class Partly(Noisy):
+        def _sample(self, X, n_draws, rng):
+            draws = super()._sample(X, n_draws, rng)
+            draws[:, :3] = np.nan
+            return draws
+
+    totals = sample_segments(Partly().fit(customers), customers, segment, n_draws=5, random_state=0)
+    assert totals.attrs["n_without_score"] == 3
+    assert np.isfinite(totals).all(axis=None)

@@ -21,7 +21,7 @@ from segmentation.clv._discrete import (
 )
 from segmentation.clv._model import Params, PurchaseModel, SimulatedPurchases
 from segmentation.clv._opportunities import blocks_of, log_likelihoods, summed_likelihood
-from segmentation.clv._optimise import Optimum, maximise
+from segmentation.clv._optimise import Objective, Optimum, bootstrap, maximise
 from segmentation.clv._rows import read_histories, read_weights, unique_rows
 from segmentation.exceptions import CustomerTableError, FitError
 
@@ -134,6 +134,7 @@ class BetaGeoBetaBernoulli(PurchaseModel):
             starts = [_maximum((x[some], t_x[some], n[some]), totals[some], starts).theta, *starts]
         optimum = _maximum((x, t_x, n), totals, starts)
         self._store(optimum, np.exp(optimum.theta).tolist(), optimum.value, float(totals.sum()))
+        self._resampled = None if optimum.sharp else _resample((x, t_x, n), totals, optimum.theta)
         self._findings = _findings(optimum, x, n, totals)
         self.diagnosis_ = tuple(finding.text for finding in self._findings)
         return self
@@ -331,6 +332,17 @@ def _more(n_wrong: int) -> str:
 def _maximum(rows: tuple[Floats, Floats, Floats], weights: Floats, starts: list[Floats]) -> Optimum:
     likelihood = summed_likelihood(rows, weights)
     return maximise(likelihood, starts, np.full(4, LOW), np.full(4, HIGH), float(weights.sum()))
+
+
+def _resample(rows: tuple[Floats, Floats, Floats], weights: Floats, theta: Floats) -> Floats:
+    """Fit to resampled customers, for the spread of parameters whose likelihood is no parabola."""
+
+    def objective_of(drawn: Floats) -> Objective:
+        some = drawn > 0
+        x, t_x, n = (column[some] for column in rows)
+        return summed_likelihood((x, t_x, n), drawn[some])
+
+    return bootstrap(objective_of, weights, theta, np.full(4, LOW), np.full(4, HIGH))
 
 
 def _starts(purchases: float, opportunities_seen: float) -> list[Floats]:

@@ -15,10 +15,13 @@ from segmentation.clv._purchase_fit import RegressionPurchaseModel
 from segmentation.clv._rows import Histories
 from segmentation.clv._special import mean_purchases_while_dying
 
-__all__ = ["BetaGeoNBD", "ModifiedBetaGeoNBD"]
+__all__ = ["LEAVE_OR_STAY", "BetaGeoNBD", "ModifiedBetaGeoNBD"]
 
 Floats = NDArray[np.float64]
 
+# (r, a, b) of customers who either leave at once or stay: where the first purchase counts too, this is often a second
+# sharp maximum of the likelihood beside that of customers who all leave now and then.
+LEAVE_OR_STAY = (1.0, 0.1, 0.1)
 # A Poisson mean beyond this is no purchase count any more; numpy refuses much larger ones.
 LARGEST_MEAN = 1e12
 
@@ -77,6 +80,8 @@ class _BetaGeo(RegressionPurchaseModel):
     def _starts(self, rate: float) -> list[tuple[float, ...]]:
         """Start around the overall rate: ordinary, few leave, buyers alike, most leave at once."""
         shapes = [(0.5, 0.7, 2.0), (1.0, 0.1, 2.0), (5.0, 0.5, 2.0), (0.5, 2.0, 1.0)]
+        if self.first:
+            shapes.insert(1, LEAVE_OR_STAY)
         return [(r, r / (1.5 * rate), a, b) for r, a, b in shapes]
 
     # --- predictions ---
@@ -259,6 +264,7 @@ class ModifiedBetaGeoNBD(_BetaGeo):
 
     title = "MBG/NBD"
     first = 1
+    n_always = 2
 
 
 class _SummedLikelihood:

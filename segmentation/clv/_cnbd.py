@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, expit, gammaln, psi
 
 from segmentation._format import name_some
+from segmentation.clv._beta_geo import LEAVE_OR_STAY
 from segmentation.clv._diagnosis import Finding, purchase_findings, refuse_purchases
 from segmentation.clv._model import Params, PurchaseModel, SimulatedPurchases
 from segmentation.clv._optimise import Climb, Objective, Optimum, bootstrap, climb_on, maximise
@@ -309,15 +310,19 @@ class BetaGeoCNBD(PurchaseModel):
         """Start near the parameters of another k, or around the overall rate, as the other models do."""
         rate = k * float(histories.weights @ histories.x / (histories.weights @ histories.T))
         shapes = [(0.5, 0.7, 2.0), (1.0, 0.1, 2.0), (5.0, 0.5, 2.0), (0.5, 2.0, 1.0)]
-        starts = [*near, *(np.log([r, r / (1.5 * rate), a, b]) for r, a, b in shapes)]
+        usual = [*near, *(np.log([r, r / (1.5 * rate), a, b]) for r, a, b in shapes)]
+        r, a, b = LEAVE_OR_STAY
+        always = [np.log([r, r / (1.5 * rate), a, b])] if self.modified else []
+        starts = [usual[0], *always, *usual[1:]]
         low, high = limits_of(self.parameters)
         objective = _SummedLikelihood(k, self.modified, histories).objective()
         climb: Climb | None = None
         if len(histories.x) > MANY_ROWS:
             sample = histories.some(SAMPLE_ROWS)
             few = _SummedLikelihood(k, self.modified, sample).objective()
-            climb = climb_on(few, low, high, float(sample.weights.sum()))
-        return maximise(objective, starts, low, high, float(histories.weights.sum()), climb)
+            climb = climb_on(few, low, high, float(sample.weights.sum()), always)
+        n_always = 1 if climb is not None else 1 + len(always)
+        return maximise(objective, starts, low, high, float(histories.weights.sum()), climb, n_always)
 
     def _resample(self, histories: Histories, optimum: Optimum) -> Floats:
         """Fit to resampled customers; one in which nobody bought again says nothing."""

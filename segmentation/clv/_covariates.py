@@ -17,6 +17,8 @@ __all__ = ["ROLES", "Covariates", "read_covariates"]
 Floats = NDArray[np.float64]
 
 ROLES = ("purchase", "dropout")
+# A column whose standard deviation is a smaller share of its largest value is constant to rounding.
+SMALLEST_SPREAD = 1e-12
 
 
 @dataclass(frozen=True)
@@ -101,15 +103,20 @@ class Standard:
     @classmethod
     def of(cls, matrix: Floats, weights: Floats, names: Sequence[str], role: str) -> Standard:
         """Learn them; refuse a column that does not vary."""
-        mean = weights @ matrix / weights.sum()
-        spread = np.sqrt(weights @ (matrix - mean) ** 2 / weights.sum())
-        flat = [name for name, s, m in zip(names, spread, mean, strict=True) if s <= 1e-12 * max(abs(m), 1e-300)]
+        # in units of the largest value, so that squares neither overflow nor vanish
+        unit = np.abs(matrix).max(axis=0)
+        unit = np.where(unit > 0, unit, 1.0)
+        scaled = matrix / unit
+        mean = weights @ scaled / weights.sum()
+        spread = np.sqrt(weights @ (scaled - mean) ** 2 / weights.sum())
+        flat = [name for name, s in zip(names, spread, strict=True) if s <= SMALLEST_SPREAD]
         if flat:
             raise ColumnError(
                 f"covariates of {role}: {name_some(flat)} {'is' if len(flat) == 1 else 'are'} the same for all "
-                "customers, so nothing can be learnt from it. Leave it out."
+                "customers, or nearly, beside its size, so nothing can be learnt from it. Leave it out; if it does "
+                "vary, subtract its mean first."
             )
-        return cls(mean, spread)
+        return cls(mean * unit, spread * unit)
 
     def apply(self, matrix: Floats) -> Floats:
         """Centre and scale."""

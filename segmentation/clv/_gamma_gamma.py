@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 # Limits of the logarithms; v is in units of the mean spend.
 HIGH = np.array([7.0, 7.0, 18.0])
+# Sums and squares of larger amounts would overflow.
+LARGEST_AMOUNT = 1e100
 STARTS = ((4.0, 4.0, 0.75), (1.0, 2.0, 1.0), (30.0, 10.0, 0.3), (0.5, 1.2, 0.5))
 # A population mean this many times the observed one is the work of a tail that the data do not show.
 ABSURD_MEAN = 2.0
@@ -188,8 +190,10 @@ class GammaGamma(MaximumLikelihoodModel):
             As for `expected_spend`.
         random_state : int, Generator or None
         """
-        (future,) = columns_of(purchases)
         x, spend = _read_spend(frequency, monetary_value)
+        future, _ = columns_of(purchases, x)
+        if not np.all(np.isfinite(future)) or (future < 0).any():
+            raise CustomerTableError("purchases must be numbers from 0 on, one per customer.")
         return draw_spend(self._prior(), future, x, np.maximum(spend, 0.0), generator(random_state))
 
 
@@ -214,6 +218,13 @@ def _read_spend(frequency: ArrayLike, monetary_value: ArrayLike) -> tuple[Floats
             f"(row {row}: {x[row]:g})."
         )
     spend = np.where(x > 0, spend, 0.0)
+    large = np.abs(spend) > LARGEST_AMOUNT
+    if large.any() and np.all(np.isfinite(spend)):
+        row = int(np.flatnonzero(large)[0])
+        raise CustomerTableError(
+            f"monetary_value is beyond {LARGEST_AMOUNT:.0e} in {int(large.sum()):,} rows (row {row}: {spend[row]:g}): "
+            "no money is. Check the unit."
+        )
     wrong = ~np.isfinite(spend)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])

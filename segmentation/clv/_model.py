@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -26,6 +27,10 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+# Nobody buys more often; beyond, formulas would only overflow.
+MOST_PURCHASES = 1_000_000_000
+# By so much the larger of two nested models may seem to fit worse, because optimisers stop.
+LARGEST_SHORTFALL = 1e-3
 Params = Sequence[Any]
 
 
@@ -85,9 +90,22 @@ def generator(random_state: Any) -> np.random.Generator:
     return np.random.default_rng(random_state)
 
 
+def _whole_counts(n: Any) -> list[int]:
+    """Return numbers of purchases as integers; refuse what is none, and more than anybody buys."""
+    counts = np.atleast_1d(np.asarray(n))
+    numbers_ = counts.ndim == 1 and (not counts.size or np.issubdtype(counts.dtype, np.number))
+    if not numbers_ or not np.all(np.isfinite(counts)) or (counts < 0).any() or (counts % 1).any():
+        raise ValueError(f"n must be whole numbers of purchases from 0 on, got {n!r}.")
+    if counts.size and counts.max() > MOST_PURCHASES:
+        raise ValueError(f"n is at most {MOST_PURCHASES:,}, got {n!r}.")
+    return [int(count) for count in counts]
+
+
 def check_horizon(horizon: Any, *, infinite: bool = False) -> float:
     """Return a horizon as a float: one number from 0 on."""
-    value = float(horizon) if np.ndim(horizon) == 0 else math.nan
+    single: Any = horizon.item() if isinstance(horizon, np.ndarray) and horizon.ndim == 0 else horizon
+    is_number = isinstance(single, numbers.Real) and not isinstance(single, bool)
+    value = float(single) if is_number else math.nan
     if not value >= 0 or (math.isinf(value) and not infinite):
         raise ValueError(
             f"horizon must be one number from 0 on, in the time unit of the model{'' if infinite else ', and finite'}; "
@@ -185,9 +203,18 @@ class MaximumLikelihoodModel(ABC):
                 f"the two models were fitted to different customers ({self.n_customers_:,.0f} and "
                 f"{smaller.n_customers_:,.0f}), so their likelihoods cannot be compared."
             )
+        unknown = [name for name in smaller.params_ if name not in self.params_]
+        if unknown and type(self) is type(smaller):
+            raise ValueError(f"the smaller model has {name_some(unknown)}, which this one has not: not nested.")
         if any(getattr(model, "penalty", 0.0) for model in (self, smaller)):
             raise ValueError("the test holds for penalty=0 only; fit both models without a penalty.")
         statistic = 2.0 * (self.log_likelihood_ - smaller.log_likelihood_)
+        if statistic < -LARGEST_SHORTFALL:
+            raise ValueError(
+                f"the larger model fits worse (2 times the difference of log-likelihoods is {statistic:.4g}), which "
+                "nested models of the same data cannot: were both fitted to the same customers, with times "
+                "in one unit?"
+            )
         return LikelihoodRatioTest(statistic, df, float(chi2.sf(max(statistic, 0.0), df)))
 
     def _nests(self, smaller: MaximumLikelihoodModel) -> bool:
@@ -274,6 +301,8 @@ class MaximumLikelihoodModel(ABC):
             bootstrap samples of the customers instead.
         """
         self._check_fitted()
+        if not isinstance(n_draws, int | np.integer) or isinstance(n_draws, bool) or n_draws < 1:
+            raise ValueError(f"n_draws must be a positive integer, got {n_draws!r}.")
         if not hasattr(self, "covariance_"):
             raise ValueError(f"this {type(self).__name__} was made from given parameters: fit it to draw new ones.")
         rng = generator(random_state)
@@ -308,6 +337,15 @@ class MaximumLikelihoodModel(ABC):
         if state.get("model") != cls.__name__:
             raise ValueError(f"this describes a {state.get('model')!r}, not a {cls.__name__}.")
         model = cls.from_params(dict(state["params"]), **state["settings"])
+        n = len(model.params_)
+        for name, dimensions in (("covariance_", (n, n)), ("_resampled", (None, n))):
+            if state.get(name) is not None:
+                found = np.asarray(state[name], dtype=np.float64)
+                good = found.ndim == 2 and all(
+                    d in (None, have) for d, have in zip(dimensions, found.shape, strict=True)
+                )
+                if not good or not np.all(np.isfinite(found)):
+                    raise ValueError(f"{name} of this state is damaged: a finite table for {n} parameters is expected.")
         for name in cls._STATE:
             if name in state:
                 value = state[name]
@@ -323,8 +361,9 @@ class MaximumLikelihoodModel(ABC):
         return {}
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value:.6g}" for name, value in getattr(self, "params_", {}).items())
-        return f"{type(self).__name__}({shown})"
+        shown = [f"{name}={value:.6g}" for name, value in getattr(self, "params_", {}).items()]
+        shown += [f"{name}={value!r}" for name, value in self._settings().items() if value]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class PurchaseModel(MaximumLikelihoodModel):
@@ -457,15 +496,13 @@ class PurchaseModel(MaximumLikelihoodModel):
         ndarray of shape (n_customers,) or (n_customers, n_counts)
             The second where `n` is an array. Over all n they sum to 1.
         """
-        counts = np.atleast_1d(np.asarray(n))
-        if counts.ndim != 1 or not np.issubdtype(counts.dtype, np.number) or (counts < 0).any() or (counts % 1).any():
-            raise ValueError(f"n must be whole numbers of purchases from 0 on, got {n!r}.")
+        counts = _whole_counts(n)
         horizon, history = check_horizon(horizon), self._history(frequency, recency, T)
         params = self._params(covariates, len(history[0]))
         alive = self._p_alive_rows(params, *history)
-        table = np.column_stack(
-            [alive * self._pmf_if_alive(params, int(k), horizon, *history) + (1 - alive) * (k == 0) for k in counts]
-        )
+        table = np.zeros((len(history[0]), len(counts)))
+        for i, k in enumerate(counts):
+            table[:, i] = alive * self._pmf_if_alive(params, k, horizon, *history) + (1 - alive) * (k == 0)
         return table if np.ndim(n) else table[:, 0]
 
     def next_purchase(
@@ -488,9 +525,12 @@ class PurchaseModel(MaximumLikelihoodModel):
             Of the interval of the time until the purchase.
         """
         horizon, history = check_horizon(horizon, infinite=True), self._history(frequency, recency, T)
-        if not 0 < level < 1:
+        if not (isinstance(level, numbers.Real) and 0 < level < 1):
             raise ValueError(f"level must lie between 0 and 1, got {level!r}.")
         params = self._params(covariates, len(history[0]))
+        if horizon == 0:  # nobody buys in no time
+            nothing = np.zeros(len(history[0]))
+            return NextPurchase(nothing, nothing.copy(), nothing.copy(), nothing.copy())
         buys = self._buys_if_alive(params, np.full(len(history[0]), horizon), *history)
         low, median, high = (
             self._waiting_time(params, q * buys, horizon, *history) for q in ((1 - level) / 2, 0.5, (1 + level) / 2)

@@ -129,6 +129,7 @@ def maximise(
     high: Floats,
     n_customers: float,
     climb: Climb | None = None,
+    n_always: int = 1,
 ) -> Optimum:
     """Maximise a log-likelihood within limits.
 
@@ -136,7 +137,8 @@ def maximise(
     ----------
     objective : Objective
     starts : sequence of ndarray of shape (n_params,)
-        Further ones are tried only where the one before did not converge, or to no sharp maximum, and no two agree.
+        After the first `n_always`, further ones are tried only where the one before did not converge, or to no sharp
+        maximum, and no two agree.
     low, high : ndarray of shape (n_params,)
         Limits of theta.
     n_customers : float
@@ -144,6 +146,8 @@ def maximise(
     climb : callable (start) -> (theta, information or None), optional
         Takes a start to the neighbourhood of the maximum, and may know the negative Hessian there well enough for a
         first step. By default L-BFGS-B.
+    n_always : int, default=1
+        How many starts are always tried, because the likelihood may have several sharp maxima.
 
     Raises
     ------
@@ -159,7 +163,7 @@ def maximise(
         agree = any(abs(optimum.value - other.value) < SAME_MAXIMUM for other in found)
         agree = agree and optimum.value > -HOPELESS
         found.append(optimum)
-        if optimum.converged and (optimum.sharp or agree):
+        if len(found) >= n_always and optimum.converged and (optimum.sharp or agree):
             break
     best = max(found, key=lambda one: one.value)
     if best.value <= -HOPELESS:
@@ -170,11 +174,13 @@ def maximise(
     return best
 
 
-def climb_on(objective: Objective, low: Floats, high: Floats, n_customers: float) -> Climb:
-    """Let another objective, that of a sample, find the neighbourhood of the maximum."""
+def climb_on(
+    objective: Objective, low: Floats, high: Floats, n_customers: float, others: Sequence[Floats] = ()
+) -> Climb:
+    """Let another objective, that of a sample, find the neighbourhood of the maximum, from other starts too."""
 
     def climb(start: Floats) -> tuple[Floats, Floats | None]:
-        near = maximise(objective, [start], low, high, n_customers)
+        near = maximise(objective, [start, *others], low, high, n_customers, n_always=1 + len(others))
         return near.theta, near.information
 
     return climb

@@ -58,6 +58,8 @@ class RegressionPurchaseModel(PurchaseModel):
 
     # which parameter the dropout covariates multiply, and by the exponential of plus or minus their sum
     dropout_parameter: ClassVar[int]
+    # how many of the starts are always tried
+    n_always: ClassVar[int] = 1
     dropout_sign: ClassVar[float]
 
     def __init__(self, penalty: float = 0.0) -> None:
@@ -141,14 +143,20 @@ class RegressionPurchaseModel(PurchaseModel):
         if table is None:
             objective, back = self._objective(scaled), None
             low, high = limits_of(self.parameters)
-            climb = self._climb_on_sample(scaled, low, high) if engine is None else _engine_climb(engine, self, scaled)
+            others = starts[1 : self.n_always]
+            if engine is None:
+                climb = self._climb_on_sample(scaled, low, high, others)
+            else:
+                climb = _engine_climb(engine, self, scaled)
         else:
             standards = self._standards(scaled.weights, table, places)
             objective, back = self._regression(scaled, table, places, standards)
             low, high = limits_of(self.parameters, len(table.coefficients))
             starts = [np.concatenate([start, np.zeros(len(table.coefficients))]) for start in starts]
             climb = None
-        optimum = maximise(objective, starts, low, high, total, climb)
+        # a sample has been climbed from all of them
+        n_always = 1 if climb is not None and engine is None else self.n_always
+        optimum = maximise(objective, starts, low, high, total, climb, n_always)
         resampled = None
         if not optimum.sharp:
 
@@ -178,12 +186,14 @@ class RegressionPurchaseModel(PurchaseModel):
         self.diagnosis_ = tuple(finding.text for finding in self._findings)
         return self
 
-    def _climb_on_sample(self, histories: Histories, low: Floats, high: Floats) -> Climb | None:
+    def _climb_on_sample(
+        self, histories: Histories, low: Floats, high: Floats, others: Sequence[Floats]
+    ) -> Climb | None:
         """Let a sample of the rows find the neighbourhood of the maximum, where there are many."""
         if len(histories.x) <= MANY_ROWS:
             return None
         sample = histories.some(SAMPLE_ROWS)
-        return climb_on(self._objective(sample), low, high, float(sample.weights.sum()))
+        return climb_on(self._objective(sample), low, high, float(sample.weights.sum()), others)
 
     # --- covariates ---
 

@@ -13,7 +13,7 @@ from segmentation._format import count
 from segmentation.clv._diagnosis import Finding, parameter_findings
 from segmentation.clv._discrete import check_discount_rate, discounted_sum, whole_periods
 from segmentation.clv._model import MaximumLikelihoodModel, Params, generator
-from segmentation.clv._optimise import Objective, Optimum, maximise
+from segmentation.clv._optimise import Objective, Optimum, bootstrap, maximise
 from segmentation.clv._rows import columns_of, read_weights, unique_rows
 from segmentation.exceptions import CustomerTableError, FitError
 
@@ -156,20 +156,25 @@ class RetentionModel(MaximumLikelihoodModel):
 
     def _fit_rows(self, periods: Floats, left: NDArray[np.bool_], weights: Floats) -> Self:
         gone, stayed = periods[left], periods[~left]
-        n_gone, n_stayed = weights[left], weights[~left]
 
-        def value_and_gradient(theta: Floats) -> tuple[float, Floats]:
-            params = tuple(np.exp(theta))
-            value = n_gone @ self._log_churn(params, gone) + n_stayed @ self._log_survival(params, stayed)
-            slopes = self._churn_slopes(params, gone) @ n_gone + self._survival_slopes(params, stayed) @ n_stayed
-            return float(value), slopes
+        def objective_of(drawn: Floats) -> Objective:
+            n_gone, n_stayed = drawn[left], drawn[~left]
+
+            def value_and_gradient(theta: Floats) -> tuple[float, Floats]:
+                params = tuple(np.exp(theta))
+                value = n_gone @ self._log_churn(params, gone) + n_stayed @ self._log_survival(params, stayed)
+                slopes = self._churn_slopes(params, gone) @ n_gone + self._survival_slopes(params, stayed) @ n_stayed
+                return float(value), slopes
+
+            return Objective(value_and_gradient)
 
         total = float(weights.sum())
         low, high = self._limits()
         exposed = float(weights @ periods)
-        hazard = (float(n_gone.sum()) + 0.5) / (exposed + 1.0)
-        optimum = maximise(Objective(value_and_gradient), self._starts(hazard), low, high, total)
+        hazard = (float(weights[left].sum()) + 0.5) / (exposed + 1.0)
+        optimum = maximise(objective_of(weights), self._starts(hazard), low, high, total)
         self._store(optimum, np.exp(optimum.theta).tolist(), optimum.value, total)
+        self._resampled = None if optimum.sharp else bootstrap(objective_of, weights, optimum.theta, low, high)
         self._findings = _findings(self, optimum, periods, left, weights)
         self.diagnosis_ = tuple(finding.text for finding in self._findings)
         return self
@@ -394,6 +399,15 @@ def _findings(
             f"{count(round(weights.sum()), 'customer')} cannot show how customers differ: {n_params} parameters are "
             "not determined by so few."
         )
-    in_time = (False,) * n_params
     found = [] if text is None else [Finding(f"{model.title}: {text}", True)]
-    return found + parameter_findings(model.title, model.parameters, in_time, optimum, _RUNAWAYS)
+    flagged = (optimum.at_bound & optimum.towards_infinity) | optimum.undetermined
+    if text is None and n_params == 3 and flagged[:2].all() and not flagged[2] and optimum.converged:
+        found.append(
+            Finding(
+                f"{model.title}: customers hardly differ in how easily they leave; that retention changes with tenure "
+                f"is in c = {np.exp(optimum.theta[2]):.2f} alone, and alpha and beta are known by their ratio only.",
+                False,
+            )
+        )
+        return found
+    return found + parameter_findings(model.title, model.parameters, (False,) * n_params, optimum, _RUNAWAYS)

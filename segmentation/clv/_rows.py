@@ -17,6 +17,8 @@ Ints = NDArray[np.int64]
 
 # A table of counts of at most this many cells is filled directly; above, keys are sorted.
 LARGEST_TABLE = 4_000_000
+# Customers that weights may stand for.
+LARGEST_TOTAL = 1e15
 
 
 def columns_of(*columns: ArrayLike) -> tuple[Floats, ...]:
@@ -174,6 +176,8 @@ def read_weights(weights: ArrayLike | None, n: int) -> Floats:
         raise ValueError(f"weights must be one per row: {len(values):,} weights for {n:,} rows.")
     if not np.all(np.isfinite(values)) or (values < 0).any() or not values.any():
         raise ValueError("weights must be finite, not negative, and not all 0: how many customers a row stands for.")
+    if values.sum() > LARGEST_TOTAL:
+        raise ValueError(f"weights add up to {values.sum():.3g} customers; at most {LARGEST_TOTAL:.0e} can be.")
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import numbers
 import warnings
@@ -13,10 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from segmentation._format import count, money, percent
+from segmentation._format import count, money, name_some, percent
 from segmentation._frames import kind_of
+from segmentation._validation import as_customers
 from segmentation.base import Scorer
-from segmentation.exceptions import ColumnError, FitDiagnosisWarning
+from segmentation.exceptions import ColumnError, CustomerTableError, FitDiagnosisWarning
 from segmentation.features._days import Granularity
 from segmentation.features._orders import Refunds
 from segmentation.scorers import _backtest_measures as measures_of
@@ -49,6 +51,7 @@ def backtest_clv(
     amount: str | None = None,
     calibration_end: Any,
     observation_end: Any = None,
+    customers: Any = None,
     granularity: Granularity = "D",
     refunds: Refunds = "net",
     level: float = 0.9,
@@ -68,6 +71,9 @@ def backtest_clv(
         where there is no `amount`.
     calibration_end : date, datetime, Timestamp or ISO 8601 text
         Last day that the scorer may learn from.
+    customers : dataframe, optional
+        What is known of customers besides their orders, by customer: covariates of the scorer. They must have been
+        known at `calibration_end`, or the backtest flatters the model.
     level : float, default=0.9
         Of the intervals.
     n_resamples : int, optional
@@ -147,6 +153,8 @@ def backtest_clv(
         refunds=refunds,
     )
     actual = _what_happened(data)
+    if customers is not None:
+        data = _with_attributes(data, customers)
     model, notes = _fitted(model, data, amount)
     forecasts = _forecasts(model, data)
     if "value" in actual and (missing := _no_value(actual["value"], forecasts["value"])):
@@ -170,6 +178,21 @@ def backtest_clv(
         n_resamples=n_resamples,
         notes=(*_notes_on(data, actual), *notes),
     )
+
+
+def _with_attributes(data: BacktestData, customers: Any) -> BacktestData:
+    """Join what is known of the customers to the table that the scorer is fitted to."""
+    table = as_customers(customers)
+    missing = data.table.index.difference(table.index)
+    if len(missing):
+        raise CustomerTableError(
+            f"{len(missing):,} of {len(data.table):,} customers of the calibration are not in customers "
+            f"({name_some(missing)}): add them, or leave their orders out."
+        )
+    clash = [name for name in table.columns if name in data.table.columns]
+    if clash:
+        raise ColumnError(f"customers has columns that are made from the orders: {name_some(clash)}; rename them.")
+    return dataclasses.replace(data, table=data.table.join(table))
 
 
 def _check_settings(level: Any, n_resamples: Any) -> None:
@@ -212,12 +235,16 @@ def _fitted(model: Any, data: BacktestData, amount: str | None) -> tuple[Any, li
             warnings.simplefilter("ignore", FitDiagnosisWarning)
             model.fit(data.table)
     except ColumnError as error:
+        remedy = (
+            "If these are covariates, which orders do not carry, pass a table that has them by customer: "
+            "backtest_clv(..., customers=table)."
+        )
         if amount is None:
-            raise ColumnError(
-                f"{error} The orders have no amount here: name it (amount=...), or use a scorer without money "
-                "(CLVScorer(spend_model=None))."
-            ) from error
-        raise
+            remedy = (
+                "The orders have no amount here: name it (amount=...), or use a scorer without money "
+                f"(CLVScorer(spend_model=None)). {remedy}"
+            )
+        raise ColumnError(f"{error} {remedy}") from error
     if "expected_purchases" not in model.score_names_:
         raise ValueError(
             f"{type(model).__name__} gives {', '.join(model.score_names_)}, no expected_purchases to compare with "
@@ -387,7 +414,7 @@ def _expected_until(model: Any, table: pd.DataFrame, ends: NDArray[np.int64]) ->
 def _new_customer_curve(model: Any, data: BacktestData, weeks: pd.DataFrame) -> Floats | None:
     """Return repeat purchases expected until the end of each week of the calibration, since each first purchase."""
     curve = getattr(model, "expected_purchases_new_customer", None)
-    if curve is None:
+    if curve is None or getattr(model, "_covariate_columns", dict)():  # with covariates there is no one curve for all
         return None
     ages = np.arange(1, data.end - data.first + DAYS_PER_WEEK)
     expected = np.concatenate([[0.0], np.asarray(curve(ages.astype(np.float64)), dtype=np.float64)])

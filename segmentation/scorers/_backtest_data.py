@@ -22,7 +22,7 @@ __all__ = ["BacktestData", "naive_forecasts", "read_backtest", "weeks_of"]
 Floats = NDArray[np.float64]
 
 DAYS_PER_WEEK = 7
-CALIBRATION_COLUMNS = ["frequency", "recency", "T", "monetary_value"]
+CALIBRATION_COLUMNS = ["frequency", "recency", "T", "monetary_value", "sum_log_intervals"]
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,16 @@ def plot_tracking(result: CLVBacktest, ax: Any, *, cumulative: bool) -> Any:
     weeks = result.tracking
     days = pd.to_datetime(weeks["last_day"])
     shown = np.ones(len(weeks), dtype=bool) if cumulative else (weeks["days"] == WEEK).to_numpy()
+    past = (weeks["period"] == "calibration").to_numpy()
     ends = []
     for name in ("actual", "model", "historical_rate", "last_period"):
         column = weeks[f"{name}_cumulative" if cumulative else name].to_numpy()
         there = shown & np.isfinite(column)
         if there.any():
-            ax.plot(days[there].to_numpy(), column[there], **LOOKS[name])
+            # forecasts of the holdout start anew at what had happened by then: two lines, not one with a step
+            parts = [past, ~past] if cumulative and name != "actual" else [np.ones(len(weeks), dtype=bool)]
+            for part in parts:
+                ax.plot(days[there & part].to_numpy(), column[there & part], **LOOKS[name])
             ends.append((NAMES[name], _end_height(column[there], name, cumulative), LOOKS[name]["color"]))
     ax.set_ylim(bottom=0)
     _mark_cut(ax, pd.Timestamp(weeks.loc[weeks["period"] == "calibration", "last_day"].iloc[-1]))

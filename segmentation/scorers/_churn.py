@@ -214,6 +214,10 @@ class ChurnScorer(Scorer):
             raise ValueError(f"horizon_days must be a positive number, got {days!r}.")
         if not _is_number(periods) or periods < 1 or periods != int(periods):
             raise ValueError(f"horizon_periods must be a whole number of periods from 1 on, got {periods!r}.")
+        if self.kind == "non_contractual" and periods != 1:
+            raise ValueError(f"horizon_periods={periods!r} is for kind='contractual'; here use horizon_days.")
+        if self.kind == "contractual" and self.tenure == self.churned:
+            raise ValueError(f"tenure and churned must name two columns, got {self.tenure!r} for both.")
 
 
 def _is_number(value: Any) -> bool:
@@ -232,13 +236,17 @@ def _read_contracts(table: pd.DataFrame, tenure: str, churned: str, who: str) ->
     """
     remedies = {
         tenure: "count whole periods",
-        churned: f'write True for customers who left, such as table["{churned}"] == "yes"',
+        churned: "write True for customers who left and False for the others",
     }
     columns = []
     for name, remedy in remedies.items():
         column = table[name]
         if not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)):
-            values = name_some(column.dropna().unique(), 3)
+            found = column.dropna().unique()
+            values = name_some(found, 3)
+            if name == churned and len(found) == 2:
+                # the rarer of two is more often the one who left, but that is for the reader to say
+                remedy = f'write True for customers who left, table["{churned}"] == {found[0]!r} or == {found[1]!r}'
             raise ColumnError(f"{who} takes numbers; column {name!r} is {column.dtype} (values: {values}): {remedy}.")
         columns.append(column.to_numpy(dtype=np.float64))
     periods, left = columns

@@ -46,6 +46,8 @@ CLASSES = {cls.__name__: cls for cls in (ModifiedBetaGeoNBD, BetaGeoNBD, ParetoN
 PLAIN_MODELS = ("mbg_nbd", "bg_nbd", "pareto_nbd")
 SPEND_MODELS = ("gamma_gamma",)
 ENGINES = ("native", "lifetimes")
+# Days; beyond, only "for ever" means anything.
+LONGEST_HORIZON = 1_000_000
 # Version of the format of `to_dict`.
 FORMAT = 1
 
@@ -265,15 +267,24 @@ class CLVScorer(Scorer):
 
     def _covariate_columns(self) -> dict[str, list[str]]:
         """Return the columns of covariates for each process."""
-        if not self.covariates:
+        given: Any = self.covariates
+        if given is None or (not isinstance(given, str | Mapping) and np.ndim(given) == 1 and not len(given)):
             return {}
-        if isinstance(self.covariates, Mapping):
-            return {str(role): list(names) for role, names in self.covariates.items()}
-        if isinstance(self.covariates, str):
+        if isinstance(given, Mapping):
+            wrong = [role for role, names in given.items() if isinstance(names, str) or np.ndim(names) != 1]
+            if wrong:
+                raise ValueError(
+                    f"covariates of {wrong[0]!r} must be a list of columns, got {given[wrong[0]]!r}; do you mean "
+                    f"[{given[wrong[0]]!r}]?"
+                )
+            return {str(role): list(names) for role, names in given.items()}
+        if np.ndim(given) != 1 and not isinstance(given, str):
+            raise ValueError(f"covariates must be a list of columns, or a mapping of process to one; got {given!r}.")
+        if isinstance(given, str):
             raise ValueError(
                 f"covariates is a list of columns, got the text {self.covariates!r}: [{self.covariates!r}]?"
             )
-        return {role: list(self.covariates) for role in ("purchase", "dropout")}
+        return {role: list(given) for role in ("purchase", "dropout")}
 
     def _customers(self, X: Any, *, reset: bool) -> tuple[Any, pd.Index]:
         try:
@@ -318,6 +329,7 @@ class CLVScorer(Scorer):
         else:
             model = make().fit(x, t_x, T, sum_log_intervals=read_intervals(X, x, type(self).__name__))
         self.purchase_model_ = model
+        self._fitted_covariates = self._covariate_columns()
         scale = {
             name: 1.0 / days if timed else 1.0 for name, timed in zip(model.parameters, model.in_time, strict=True)
         }
@@ -373,6 +385,7 @@ class CLVScorer(Scorer):
 
     def _scores(self, X: pd.DataFrame) -> Floats:
         self._check_parameters()
+        self._check_same()
         customers = read_purchases(X, type(self).__name__, spend=self.spend_model_ is not None)
         x, t_x, T, mean_spend = customers
         p_alive, purchases, discounted = self._purchases(X, x, t_x, T)
@@ -382,6 +395,13 @@ class CLVScorer(Scorer):
         clv = discounted * expected_value
         clv *= float(self.margin)
         return np.column_stack([clv, purchases, expected_value, p_alive])
+
+    def _check_same(self) -> None:
+        """Refuse covariates that have been changed since fit."""
+        if self._covariate_columns() != self._fitted_covariates:
+            raise ValueError(
+                f"covariates was {self._fitted_covariates or None} in fit and is {self.covariates!r} now: fit again."
+            )
 
     def _purchases(self, X: pd.DataFrame, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats, Floats]:
         """Return p_alive, and the purchases expected within the horizon, as they are and discounted."""
@@ -404,6 +424,7 @@ class CLVScorer(Scorer):
     def _sample(self, X: pd.DataFrame, n_draws: int, rng: np.random.Generator) -> Floats:
         """Draw what customers really will be worth: parameters, then each customer's own purchases and spend."""
         self._check_parameters()
+        self._check_same()
         customers = read_purchases(X, type(self).__name__, spend=self.spend_model_ is not None)
         x, t_x, T, mean_spend = customers
         model, horizon = self.purchase_model_, float(self.horizon_days)
@@ -470,6 +491,10 @@ class CLVScorer(Scorer):
             raise ValueError(
                 f"margin is the share of the spend that is earned, at most 1, got {self.margin!r}; 30 % is 0.3."
             )
+        if isinstance(self.annual_discount_rate, numbers.Real) and 1 < self.annual_discount_rate < np.inf:
+            raise ValueError(
+                f"annual_discount_rate is a share per year, at most 1, got {self.annual_discount_rate!r}; 15 % is 0.15."
+            )
         for name, zero_allowed in (("horizon_days", False), ("annual_discount_rate", True), ("margin", False)):
             value = getattr(self, name)
             is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and not np.isnan(float(value))
@@ -478,14 +503,21 @@ class CLVScorer(Scorer):
                 raise ValueError(f"{name} must be {expected}, got {value!r}.")
             if np.isinf(float(value)) and name != "horizon_days":
                 raise ValueError(f"{name} must be finite, got {value!r}.")
+        if LONGEST_HORIZON < float(self.horizon_days) < np.inf:
+            raise ValueError(f"horizon_days must be at most {LONGEST_HORIZON:,} or inf, got {self.horizon_days!r}.")
+        if not (self.currency is None or isinstance(self.currency, str)):
+            raise ValueError(f"currency is a label such as 'EUR' or None, got {self.currency!r}.")
+        penalty = self.covariate_penalty
+        if not isinstance(penalty, numbers.Real) or isinstance(penalty, bool) or not 0 <= float(penalty) < np.inf:
+            raise ValueError(f"covariate_penalty must be a number from 0 on, got {penalty!r}.")
         if np.isinf(float(self.horizon_days)):
             model = getattr(self, "purchase_model_", None) or PURCHASE_MODELS[self.purchase_model]()
             check_infinite_horizon(model, float(self.annual_discount_rate))
-        if self.engine == "lifetimes" and (self.purchase_model not in PLAIN_MODELS or self.covariates):
+        if self.engine == "lifetimes" and (self.purchase_model not in PLAIN_MODELS or self._covariate_columns()):
             raise ValueError(
                 f"engine='lifetimes' fits {name_some(PLAIN_MODELS, 3)} without covariates; use engine='native'."
             )
-        if self.covariates and self.purchase_model not in PLAIN_MODELS:
+        if self._covariate_columns() and self.purchase_model not in PLAIN_MODELS:
             raise ValueError(f"covariates are for {name_some(PLAIN_MODELS, 3)}, not for {self.purchase_model!r}.")
 
     # --- showing and storing ---
@@ -496,13 +528,18 @@ class CLVScorer(Scorer):
         Returns
         -------
         pandas.DataFrame
-            Index ``parameter``; ``value`` and ``standard_error`` (times in `time_unit`), and ``meaning``.
+            Index ``parameter``; ``value`` and ``standard_error`` (times in `time_unit`), and ``meaning``. For
+            regular buyers a last row ``k``, chosen and without a standard error (0). With covariates, alpha, a, b, s
+            and beta are those of customers with all covariates 0.
         """
         check_is_fitted(self)
         index = pd.Index(list(self.params_), name="parameter")
         unit = next(name for name, days in DAYS_IN.items() if days == DAYS_IN[self.time_unit])
-        meanings = [_meaning(name).format(unit=unit) for name in self.params_]
-        return pd.DataFrame(
+        stages = getattr(self.purchase_model_, "k_", 1)
+        at_any_time = isinstance(self.purchase_model_, ParetoNBD)
+        odds = "the rate of leaving is" if at_any_time else "the odds of leaving after a purchase are"
+        meanings = [_meaning(name, stages, odds).format(unit=unit) for name in self.params_]
+        table = pd.DataFrame(
             {
                 "value": list(self.params_.values()),
                 "standard_error": list(self.standard_errors_.values()),
@@ -510,6 +547,11 @@ class CLVScorer(Scorer):
             },
             index=index,
         )
+        if hasattr(self.purchase_model_, "k_"):
+            meaning = "stages between two purchases: 1 = at random, large = by the clock"
+            row = pd.DataFrame({"value": [float(stages)], "standard_error": [0.0], "meaning": [meaning]}, index=["k"])
+            table = pd.concat([table, row]).rename_axis("parameter")
+        return table
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fitted scorer as plain numbers, lists and text.
@@ -522,6 +564,8 @@ class CLVScorer(Scorer):
         check_is_fitted(self)
         state: dict[str, Any] = {"format": FORMAT, "class": type(self).__name__, "settings": self.get_params()}
         state["settings"]["horizon_days"] = _json_number(self.horizon_days)
+        if not (self.covariates is None or isinstance(self.covariates, Mapping)):
+            state["settings"]["covariates"] = list(self.covariates)
         state["purchase_model_"] = self.purchase_model_.to_dict()
         state["spend_model_"] = None if self.spend_model_ is None else self.spend_model_.to_dict()
         for name in _FITTED:
@@ -533,11 +577,24 @@ class CLVScorer(Scorer):
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
         """Make the fitted scorer that `to_dict` described."""
+        if not isinstance(state, Mapping):
+            raise ValueError(f"this is no state of a {cls.__name__}, but a {type(state).__name__}; to_dict makes one.")
         if state.get("class") != cls.__name__ or state.get("format") != FORMAT:
             raise ValueError(
                 f"this describes a {state.get('class')!r} in format {state.get('format')!r}; {cls.__name__} of this "
                 f"version reads format {FORMAT}."
             )
+        try:
+            return cls._from_state(state)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"this state of a {cls.__name__} is damaged ({type(error).__name__}: {error}); write it again with "
+                "to_dict or to_json."
+            ) from error
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Read a state whose class and format are right."""
         settings = dict(state["settings"])
         settings["horizon_days"] = float("inf") if settings["horizon_days"] == "inf" else settings["horizon_days"]
         scorer = cls(**settings)
@@ -550,6 +607,7 @@ class CLVScorer(Scorer):
         scorer.score_names_ = np.asarray(state["score_names_"], dtype=object)
         scorer.feature_names_in_ = np.asarray(state["feature_names_in_"], dtype=object)
         scorer.n_features_in_ = len(state["feature_names_in_"])
+        scorer._fitted_covariates = scorer._covariate_columns()
         return scorer
 
     def to_json(self) -> str:
@@ -587,10 +645,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} ({type(value).__name__}) cannot be written as JSON; use plain numbers and text.")
 
 
-def _meaning(name: str) -> str:
+def _meaning(name: str, stages: int, leaving: str) -> str:
     """Say what a parameter or a coefficient means."""
+    if name == "alpha" and stages > 1:
+        return f"scale of the rates of stages: r / ({stages} alpha) is the mean number of purchases per {{unit}}"
     if name.startswith("purchase_"):
         return f"coefficient of {name.removeprefix('purchase_')}: purchase rates are multiplied by exp(coefficient)"
     if name.startswith("dropout_"):
-        return f"coefficient of {name.removeprefix('dropout_')}: leaving is multiplied by exp(coefficient)"
+        return f"coefficient of {name.removeprefix('dropout_')}: {leaving} multiplied by exp(coefficient)"
     return _MEANINGS[name]

@@ -61,7 +61,8 @@ class PropensityScorer(Scorer):
         Cloned, never changed. By default gradient boosting
         (`sklearn.ensemble.HistGradientBoostingClassifier` with 100 trees of 8 leaves and learning rate 0.05, which
         does not overfit some hundred customers as larger trees do): it takes numbers, text and
-        missing values as they are, finds interactions, and is fast. Another classifier gets its columns as
+        missing values as they are and finds interactions. It is fitted 31 times for the nested calibration of 5 parts,
+        half a minute for 45,000 customers with 15 columns. Another classifier gets its columns as
         numbers: missing numbers filled with the median and flagged, numbers standardised, a 0/1 column per level
         of text. A `sklearn.pipeline.Pipeline` gets the table as it is.
     calibration : {"sigmoid", "isotonic"} or None, default="sigmoid"

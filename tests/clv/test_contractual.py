@@ -248,7 +248,12 @@ BATTERY = {
     "one period": ([1, 1], [True, False], [30, 70], "only 1 period observed"),
     "two periods": ([1, 2, 2], [True, True, False], [30, 20, 50], None),
     "new customers": ([0, 0, 1, 2], [False, False, True, False], [500, 500, 5, 5], None),
-    "alike": (np.arange(1, 31), [True] * 30, 1000 * 0.2 * 0.8 ** np.arange(30), "stopped|next to nothing"),
+    "alike": (
+        np.arange(1, 31),
+        [True] * 30,
+        1000 * 0.2 * 0.8 ** np.arange(30),
+        "stopped|next to nothing|hardly differ",
+    ),
     "huge counts": ([1, 2, 3, 4, 4], [True] * 4 + [False], [3e11, 2e11, 1e11, 5e10, 1e12], None),
     "tiny weights": ([1, 2, 3, 3], [True, True, True, False], [1e-7, 1e-7, 1e-7, 1e-6], "differ"),
     "long": ([10**6, 10**6, 3], [False, True, True], [1000, 10, 10], None),
@@ -359,3 +364,13 @@ def test_bad_arguments():
     ):
         with pytest.raises(ValueError, match=said):
             call()
+
+
+def test_change_with_tenure_alone_is_no_doubt():
+    """Alike customers: alpha and beta are known by their ratio only, which is no reason to doubt the model."""
+    tenure, left, weights, _ = BATTERY["alike"]
+    model = BetaDiscreteWeibull().fit(tenure, left, weights)
+    (finding,) = model._findings
+    assert not finding.doubtful
+    assert f"c = {model.params_['c']:.2f} alone" in finding.text
+    assert model.retention_rate(5) == pytest.approx(0.8, abs=0.01)

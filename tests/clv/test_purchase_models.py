@@ -530,3 +530,46 @@ def test_bad_horizons_counts_and_weights(model):
             fitted.log_likelihood([0, 2], [0, 3], [9, 9], weights=weights)
     with pytest.raises(ValueError, match="covariates"):
         fitted.p_alive([0, 2], [0, 3], [9, 9], covariates=[[1], [2]])
+
+
+def test_customers_who_leave_at_once_or_stay_have_a_second_maximum():
+    """From the usual start alone the fit ends 50 units below the truth, at customers who all leave now and then."""
+    from segmentation.clv import BetaGeoCNBD
+
+    truth = ModifiedBetaGeoNBD.from_params(r=2.15, alpha=27.0, a=0.08, b=0.06)
+    T = np.round(np.random.default_rng(1).uniform(1, 100, 1400), 1)
+    market = truth.simulate(1400, T, 1)
+    history = (market.frequency, market.recency, market.T)
+    for model in (ModifiedBetaGeoNBD().fit(*history), BetaGeoCNBD(k=1).fit(*history)):
+        assert model.log_likelihood_ >= truth.log_likelihood(*history)
+        assert model.p_alive(*history).mean() == pytest.approx(market.alive.mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("model", [ModifiedBetaGeoNBD, BetaGeoNBD, ParetoNBD])
+def test_no_fit_is_below_the_truth(model):
+    """U-shaped chances to leave included."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        low, high = np.log([0.05, 0.05]), np.log([0.5, 1.0])
+        truth = model.from_params(*np.exp([rng.uniform(-1, 1.5), rng.uniform(1, 4), *rng.uniform(low, high)]))
+        market = truth.simulate(500, np.round(rng.uniform(1, 100, 500), 1), rng)
+        history = (market.frequency, market.recency, market.T)
+        assert model().fit(*history).log_likelihood_ >= truth.log_likelihood(*history)
+
+
+@pytest.mark.parametrize("model", [ModifiedBetaGeoNBD, BetaGeoNBD, ParetoNBD])
+def test_arguments_that_mean_nothing(model):
+    fitted = model.from_params(0.5, 6.0, 0.6, 10.0)
+    assert np.array_equal(fitted.next_purchase(0, [1.0], [2.0], [3.0]), np.zeros((4, 1)))
+    assert fitted.probability_of_purchases([], 5.0, [1.0], [2.0], [3.0]).shape == (1, 0)
+    for n in (np.inf, 1.5, -1, "two", 10**12):
+        with pytest.raises(ValueError, match=r"n (must be whole numbers|is at most)"):
+            fitted.probability_of_purchases(n, 5.0)
+    for horizon in ("ten", None, True, -1.0, np.nan, [1.0, 2.0]):
+        with pytest.raises(ValueError, match="horizon must be one number from 0 on"):
+            fitted.expected_purchases(horizon, 0, 0, 1)
+    for level in ("0.9", 0, 1, 90):
+        with pytest.raises(ValueError, match="level must lie between 0 and 1"):
+            fitted.next_purchase(5.0, 0, 0, 1, level=level)
+    with pytest.raises(ValueError, match=r"weights add up to 1e\+20 customers"):
+        model().fit([1, 0], [1, 0], [2, 2], weights=[1e20, 1.0])

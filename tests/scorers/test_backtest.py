@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 
 from segmentation import Scorer
 from segmentation.datasets import load_cdnow
-from segmentation.exceptions import ColumnError, FitDiagnosisWarning
+from segmentation.exceptions import ColumnError, CustomerTableError, FitDiagnosisWarning
 from segmentation.features import calibration_holdout, rfm_table
 from segmentation.scorers import CLVBacktest, CLVScorer, DummyScorer, backtest_clv
 from segmentation.scorers._backtest_measures import (
@@ -712,3 +712,31 @@ def test_no_matplotlib(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r'pip install "customer-segments\[plot\]"'):
         small.plot()
+
+
+@pytest.mark.parametrize("model", ["mbg_cnbd", "pareto_nbd"])
+def test_every_purchase_model_can_be_backtested(model):
+    result = backtest_clv(
+        load_cdnow(), CLVScorer(model), customer_id="customer_id", timestamp="timestamp", amount="amount",
+        calibration_end="1997-09-30", n_resamples=100,
+    )  # fmt: skip
+    assert 1500 < result.figures("purchases")["predicted"] < 1800
+    assert result.tracking["model"].notna().all()
+
+
+def test_covariates_come_from_a_table_of_customers():
+    orders = load_cdnow()
+    rng = np.random.default_rng(0)
+    ids = pd.Index(orders["customer_id"].unique(), name="customer_id")
+    customers = pd.DataFrame({"z": rng.normal(size=len(ids))}, index=ids)
+    columns = {"customer_id": "customer_id", "timestamp": "timestamp", "amount": "amount"}
+    settings = columns | {"calibration_end": "1997-09-30", "n_resamples": 100}
+    scorer = CLVScorer("bg_nbd", covariates=["z"])
+    result = backtest_clv(orders, scorer, customers=customers, **settings)
+    assert result.figures("purchases")["predicted"] == pytest.approx(1653, rel=0.03)
+    with pytest.raises(ColumnError, match=r"missing: 'z'.*backtest_clv\(\.\.\., customers=table\)"):
+        backtest_clv(orders, scorer, **settings)
+    with pytest.raises(CustomerTableError, match="7 of 2,357 customers of the calibration are not in customers"):
+        backtest_clv(orders, scorer, customers=customers.iloc[7:], **settings)
+    with pytest.raises(ColumnError, match="made from the orders: 'T'"):
+        backtest_clv(orders, scorer, customers=customers.assign(T=1.0), **settings)

@@ -1,5 +1,6 @@
 """CLVScorer: published numbers through the public interface, the formula of clv, columns, diagnosis, state."""
 
+import json
 import pickle
 import warnings
 from decimal import Decimal
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from segmentation import score_customers
-from segmentation.clv import BetaGeoNBD, GammaGamma, ModifiedBetaGeoNBD, ParetoNBD
+from segmentation.clv import BetaGeoCNBD, BetaGeoNBD, GammaGamma, ModifiedBetaGeoNBD, ParetoNBD
 from segmentation.datasets import load_cdnow
 from segmentation.exceptions import ColumnError, CustomerTableError, FitDiagnosisWarning, FitError
 from segmentation.features import btyd_table, calibration_holdout, rfm_table
@@ -564,3 +565,58 @@ def test_json_of_something_else(fitted):
         CLVScorer.from_dict(state | {"class": "Other"})
     with pytest.raises(ValueError, match="in format 99"):
         CLVScorer.from_dict(state | {"format": 99})
+
+
+def test_a_discount_rate_in_percent_is_refused(cdnow):
+    with pytest.raises(ValueError, match=r"annual_discount_rate is a share per year, at most 1, got 15; 15 % is 0\.15"):
+        CLVScorer(annual_discount_rate=15).fit(cdnow)
+
+
+def test_summary_of_regular_buyers():
+    market = BetaGeoCNBD.from_params(r=2.0, alpha=60.0, a=0.5, b=3.0, k=3).simulate(1500, T=700, random_state=0)
+    table = pd.DataFrame({"frequency": market.frequency, "recency": market.recency, "T": market.T})
+    table["sum_log_intervals"] = market.sum_log_intervals
+    scorer = CLVScorer("mbg_cnbd", spend_model=None).fit(table)
+    summary = scorer.summary()
+    assert summary.loc["k", "value"] == 3
+    assert summary.loc["alpha", "meaning"].endswith("r / (3 alpha) is the mean number of purchases per week")
+    assert "k=3" in repr(scorer.purchase_model_)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"horizon_days": 1e9}, "horizon_days must be at most 1,000,000 or inf"),
+        ({"currency": b"EUR"}, "currency is a label such as 'EUR' or None, got b'EUR'"),
+        ({"covariate_penalty": "x"}, "covariate_penalty must be a number from 0 on, got 'x'"),
+        ({"covariates": {"purchase": "z"}}, r"covariates of 'purchase' must be a list of columns, got 'z'; .*\['z'\]"),
+        ({"covariates": 3}, "covariates must be a list of columns, or a mapping"),
+    ],
+)
+def test_settings_that_mean_nothing(cdnow, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        CLVScorer(**kwargs).fit(cdnow.assign(z=1.0))
+
+
+def test_covariates_changed_after_fit(cdnow, fitted):
+    table = cdnow.assign(z=np.arange(len(cdnow)) % 7.0, y=np.arange(len(cdnow)) % 3.0)
+    scorer = pickle.loads(pickle.dumps(fitted["mbg_nbd"])).set_params(covariates=["z"])
+    with pytest.raises(ValueError, match=r"covariates was None in fit and is \['z'\] now: fit again"):
+        scorer.transform(table)
+    with_z = CLVScorer(covariates=pd.Index(["z", "y"])).fit(table)
+    for changed_to in (None, ["z"]):
+        with pytest.raises(ValueError, match="now: fit again"):
+            pickle.loads(pickle.dumps(with_z)).set_params(covariates=changed_to).sample_customers(table, 2)
+
+
+def test_damaged_states_are_refused(fitted):
+    state = json.loads(fitted["mbg_nbd"].to_json())
+    for damage in (
+        {key: value for key, value in state.items() if key != "params_"},
+        state | {"purchase_model_": state["purchase_model_"] | {"model": "Evil"}},
+        state | {"purchase_model_": state["purchase_model_"] | {"covariance_": [[1.0]]}},
+        state | {"purchase_model_": {k: v for k, v in state["purchase_model_"].items() if k != "params"}},
+        [],
+    ):
+        with pytest.raises(ValueError, match=r"damaged|no state of a CLVScorer"):
+            CLVScorer.from_dict(damage)
