@@ -151,6 +151,65 @@ def test_features_can_stay_in_their_engine(call, build):
     pd.testing.assert_frame_equal(local, expected, rtol=1e-12, check_index_type=False)
 
 
+def lines_and_events():
+    """Add to the orders what order lines and events have beside them."""
+    table, rng = orders(), np.random.default_rng(8)
+    n = len(table)
+    columns = {
+        "order": pa.array(rng.integers(1, 150, n), pa.int64(), mask=rng.random(n) < 0.1),
+        "kind": pa.array(rng.choice(["tea", "cups", "pots", " "], n), mask=rng.random(n) < 0.1),
+        "units": pa.array(np.where(rng.random(n) < 0.05, np.nan, rng.integers(-1, 5, n)), mask=rng.random(n) < 0.1),
+        "off": pa.array(rng.gamma(1, 2, n).round(2) * (rng.random(n) < 0.5), mask=rng.random(n) < 0.1),
+        "what": pa.array(rng.choice(["visit", "cart"], n)),
+    }
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def test_order_features_are_equal_on_every_engine(build):
+    call = {**COLUMNS, "order_id": "order", "category": "kind", "quantity": "units", "discount": "off"}
+    call |= {"as_of": "2024-06-30", "categories": 2, "return_report": True}
+    expected, counts = features.order_features(lines_and_events().to_pandas(), **call)
+    table, report = features.order_features(build(lines_and_events()), **call)
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-9, atol=1e-12)
+    assert rounded(report) == rounded(counts)
+
+
+def test_order_features_can_stay_in_their_engine(build):
+    expected = features.order_features(orders().to_pandas(), **COLUMNS, as_of="2024-06-30", return_report=True)[0]
+    frame = build(orders())
+    stayed, _ = features.order_features(frame, **COLUMNS, as_of="2024-06-30", return_report=True, collect=False)
+    assert type(stayed) is type(frame)
+    local = nw.from_native(stayed).lazy().collect().to_pandas()
+    local = local.astype(dict(expected.dtypes.items()))
+    local = local.astype({"customer_id": "int64"}).set_index("customer_id").sort_index()
+    pd.testing.assert_frame_equal(local, expected, rtol=1e-9, atol=1e-12, check_index_type=False)
+
+
+def test_activity_is_equal_on_every_engine(build):
+    call = {"customer_id": "customer", "timestamp": "at", "event_type": "what", "channel": "kind", "activity": True}
+    call |= {"session_minutes": 600, "as_of": "2024-06-30", "return_report": True}
+    expected, counts = features.engagement_table(lines_and_events().to_pandas(), **call)
+    table, report = features.engagement_table(build(lines_and_events()), **call)
+    pd.testing.assert_frame_equal(table, expected, check_index_type=False)
+    assert report == counts
+    assert (expected["n_sessions"] < expected["n_events"]).any()
+
+
+def test_sessions_of_times_with_a_zone_and_of_texts(build):
+    """Gaps of 20, 40 and 29:30 minutes; the table in a zone, and as texts of different forms."""
+    clocks = ["2024-06-30T23:50:00", "2024-07-01T00:10:00", "20240701T0050", "2024-07-01T01:19:30Z"]
+    zoned = pd.to_datetime(["2024-06-30 23:50:00", "2024-07-01 00:10:00", "2024-07-01 00:50:00", "2024-07-01 01:19:30"])
+    zoned = zoned.tz_localize(ZONE).as_unit("us")
+    call = {"customer_id": "who", "event_type": "what", "timestamp": "at", "activity": True}
+    table = pa.table({"who": ["a"] * 4, "what": ["visit"] * 4, "at": pa.array(zoned), "text": clocks})
+    shown = ["n_sessions", "n_active_days"]
+    for timestamp in ("at", "text"):
+        found = features.engagement_table(build(table), **{**call, "timestamp": timestamp})
+        assert found[shown].iloc[0].tolist() == [2, 2], timestamp
+
+
 def test_cdnow_is_the_same_on_every_engine(build):
     columns = {"customer_id": "customer_id", "timestamp": "timestamp", "amount": "amount"}
     cdnow = pa.Table.from_pandas(datasets.load_cdnow(), preserve_index=False)

@@ -21,11 +21,11 @@ Floats = NDArray[np.float64]
 # Where the integrand, on the logarithm of time, has fallen by e^-36 nothing is left of it.
 TAIL = 36.0
 # (longest range of log time, largest fall of the logarithm of the integrand, nodes): these leave about 1e-12.
-RULES = ((1.5, 8.0, 10), (3.0, 20.0, 16), (5.0, np.inf, 24))
+RULES = ((0.4, 1.5, 6), (1.0, 4.0, 8), (1.5, 8.0, 10), (3.0, 20.0, 16), (5.0, np.inf, 24))
 # A longer range of log time is cut into panels of this length.
 LONGEST_PANEL = 5.0
 # Rows per block, which bounds the memory.
-BLOCK = 2048
+BLOCK = 1024
 _LEGENDRE = {n: np.polynomial.legendre.leggauss(n) for _, _, n in RULES}
 
 

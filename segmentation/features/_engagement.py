@@ -7,7 +7,6 @@ import datetime as dt
 import numbers
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -16,87 +15,22 @@ import pandas as pd
 from segmentation._format import count, name_some, nearest
 from segmentation._frames import is_pandas
 from segmentation._validation import as_customers
-from segmentation.exceptions import DroppedRowsWarning
+from segmentation.exceptions import CustomerTableError, DroppedRowsWarning
 from segmentation.features import _days
+from segmentation.features._activity import ACTIVITY, activity_columns, channel_columns, checked_minutes
 from segmentation.features._event_rows import EVENT, Cells, EventRoles, decayed_counts, read_cells
+from segmentation.features._events_report import LEFT_OUT, EventsReport
+from segmentation.features._labels import checked_wanted
 from segmentation.features._orders import CUSTOMER, DAY, check_choice
 from segmentation.features._purchases import plain_index
 
-__all__ = ["EventsReport", "engagement_table", "update_engagement"]
+__all__ = ["engagement_table", "update_engagement"]
 
 Unknown = Literal["raise", "drop"]
 Late = Literal["raise", "add", "drop"]
 
 # What a table of engagement knows about itself, in DataFrame.attrs.
 ATTRS = "engagement"
-
-LEFT_OUT = {
-    "n_missing_customer": "without a customer id",
-    "n_bad_timestamp": "with a timestamp that is missing or no date",
-    "n_missing_type": "without an event type",
-    "n_after_as_of": "after as_of",
-    "n_unknown_type": "of a type that is not in event_types",
-    "n_late": "on or before the as_of of the table",
-}
-
-
-@dataclass(frozen=True)
-class EventsReport:
-    """What became of every row of a table of events; ``n_rows == n_used + n_left_out`` always holds.
-
-    Attributes
-    ----------
-    n_rows, n_used : int
-        Rows in the table that was given; those that count.
-    n_customers : int
-        Customers with an event that counts.
-    n_missing_customer, n_bad_timestamp, n_missing_type, n_after_as_of, n_unknown_type, n_late : int
-        Rows left out, each for the first of these reasons that applies: no customer id; no date; no type; after
-        `as_of`; a type that is not in ``event_types`` (``unknown="drop"``); on or before the `as_of` of the table
-        that is updated (``late="drop"``).
-    unknown_types : dict of str to int
-        The types behind `n_unknown_type`.
-    first_day, as_of : datetime.date
-        Day of the first event that counts; day from which ages are counted.
-    half_life_days : float
-    """
-
-    n_rows: int
-    n_used: int
-    n_customers: int
-    n_missing_customer: int
-    n_bad_timestamp: int
-    n_missing_type: int
-    n_after_as_of: int
-    n_unknown_type: int
-    n_late: int
-    unknown_types: dict[str, int]
-    first_day: dt.date | None
-    as_of: dt.date
-    half_life_days: float
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Rows left out, by the name of the field that counts them."""
-        return {name: getattr(self, name) for name in LEFT_OUT}
-
-    @property
-    def n_left_out(self) -> int:
-        """Rows left out, for whatever reason."""
-        return sum(self.left_out.values())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values, dates as ISO 8601 text."""
-        values = dataclasses.asdict(self)
-        return {name: value.isoformat() if isinstance(value, dt.date) else value for name, value in values.items()}
-
-    def __str__(self) -> str:
-        lines = [
-            f"{count(self.n_rows, 'event')} read, {self.n_used:,} used: {count(self.n_customers, 'customer')}, "
-            f"{self.first_day or 'none'} to {self.as_of}, half-life {self.half_life_days:g} days"
-        ]
-        lines += [f"  left out: {number:,} {LEFT_OUT[name]}" for name, number in self.left_out.items() if number]
-        return "\n".join(lines)
 
 
 @overload
@@ -110,6 +44,10 @@ def engagement_table(
     as_of: Any = None,
     event_types: Iterable[str] | None = None,
     unknown: Unknown = "raise",
+    activity: bool = False,
+    session_minutes: float = 30.0,
+    channel: str | None = None,
+    channels: int | Iterable[str] = 10,
     return_report: Literal[False] = False,
 ) -> pd.DataFrame: ...
 @overload
@@ -123,6 +61,10 @@ def engagement_table(
     as_of: Any = None,
     event_types: Iterable[str] | None = None,
     unknown: Unknown = "raise",
+    activity: bool = False,
+    session_minutes: float = 30.0,
+    channel: str | None = None,
+    channels: int | Iterable[str] = 10,
     return_report: Literal[True],
 ) -> tuple[pd.DataFrame, EventsReport]: ...
 def engagement_table(
@@ -135,6 +77,10 @@ def engagement_table(
     as_of: Any = None,
     event_types: Iterable[str] | None = None,
     unknown: Unknown = "raise",
+    activity: bool = False,
+    session_minutes: float = 30.0,
+    channel: str | None = None,
+    channels: int | Iterable[str] = 10,
     return_report: bool = False,
 ) -> Any:
     """Turn events into one row per customer: of each type how many, an event counting half after each half-life.
@@ -158,16 +104,36 @@ def engagement_table(
         without events gets a column of 0. By default every type there is, sorted.
     unknown : {"raise", "drop"}, default="raise"
         What other types do: an error, or left out and counted.
+    activity : bool, default=False
+        Add how active the customers are, whatever the type of the event: recency, frequency, sessions, decayed sum.
+    session_minutes : float, default=30
+        The gap between two events of a customer that ends a session; with ``activity=True``.
+    channel : str, optional
+        Column with the channel of the event, text or whole numbers. Adds counts and shares per channel.
+    channels : int or iterable of str, default=10
+        The channels that get columns: so many, those of most customers (ties in the order of the alphabet); or a
+        list, which gives a later table the same columns. All others share one.
     return_report : bool, default=False
         Return ``(table, report)``. Otherwise one `DroppedRowsWarning` counts the rows that were left out, if any
         other than those after `as_of`.
 
     Returns
     -------
-    table : pandas.DataFrame of shape (n_customers, n_types)
+    table : pandas.DataFrame of shape (n_customers, n_types), or more columns where asked for
         Index ``customer_id``, sorted: customers with at least one event that counts. One float64 column per type,
         the sum of ``2 ** (-age_in_days / half_life_days)`` over the customer's events. ``attrs["engagement"]``
         holds ``as_of`` and ``half_life_days``, for `update_engagement`.
+
+        With ``activity=True``, of all events that count:
+
+        * ``days_since_last_event`` (float64): calendar days from the last one to `as_of`;
+        * ``n_events`` (int64): their number, none decayed;
+        * ``n_active_days`` (int64): calendar days with one;
+        * ``n_sessions`` (int64): see the notes;
+        * ``decayed_events`` (float64): the sum of the columns of the types.
+
+        With `channel`, for each ``=<name>``, ``_other`` and ``_missing``: ``n_channel_events...`` (int64), events in
+        the channel, none decayed; ``channel_share...`` (float64), their share of the customer's events.
     report : EventsReport
         Only with ``return_report=True``.
 
@@ -176,8 +142,9 @@ def engagement_table(
     ColumnError
         If a column is not there, or one is named for two roles.
     ValueError
-        If there are no rows, none can be used, the half-life is not positive, a type is unknown, timestamps are
-        text that is not ISO 8601, or `as_of` is no date.
+        If there are no rows, none can be used, the half-life or the gap is not positive, a type is unknown, none of
+        the listed channels is there, timestamps are text that is not ISO 8601, `as_of` is no date, or an event type
+        has the name of a column that was asked for.
     TypeError
         If `events` is no dataframe, or a column has a type that cannot be read.
 
@@ -197,6 +164,15 @@ def engagement_table(
 
     Exact duplicates are kept: two equal rows may be two events.
 
+    **Sessions.** The events of a customer in the order of their times, whatever their types and channels: the first
+    one starts a session, and so does each that comes `session_minutes` or more after the one before. Midnight
+    ends none. Times are taken to the second; those with a zone as time that passed, also where the clocks change,
+    except in DuckDB, where narwhals has only the clock of the session's zone. Of text the clock counts as written.
+    Where the times are only dates, every active day is one session (while `session_minutes` is at most 1440).
+
+    **What can be carried forward** by `update_engagement` are the columns of the types alone: last days, sessions and
+    active days are not sums that decay. That is why the others have to be asked for.
+
     See Also
     --------
     update_engagement : Carry a table forward with new events, without reading the old ones again.
@@ -215,14 +191,24 @@ def engagement_table(
     a            0.000000    1.5
     b            0.707107    0.0
     """
-    half_life = _half_life(half_life_days)
+    half_life, minutes = _half_life(half_life_days), checked_minutes(session_minutes)
+    wanted = checked_wanted(channels, "channels")
     check_choice(unknown, "unknown", Unknown)
-    cells = read_cells(events, EventRoles(customer_id, timestamp, event_type), as_of)
+    roles = EventRoles(customer_id, timestamp, event_type, channel)
+    cells = read_cells(events, roles, as_of, seconds=activity)
     types, rows, unknown_types = _types(cells, event_types, unknown, event_type)
     end = cells.as_of if cells.as_of is not None else int(rows[DAY].max())
     table = _finished(decayed_counts(rows, end, half_life, types), end, half_life)
     report = _report(cells, rows, unknown_types, 0, end, half_life)
-    return _returned(table, report, return_report)
+    more: list[pd.DataFrame] = []
+    if activity:
+        in_time = cells.events_of(types)
+        more.append(activity_columns(in_time, rows, table, end=end, minutes=minutes, eager=cells.eager))
+    if channel is not None:
+        by_channel, n_missing = channel_columns(cells.events_of(types), table, wanted)
+        more.append(by_channel)
+        report = dataclasses.replace(report, n_missing_channel=n_missing)
+    return _returned(_with_columns(table, more, event_type), report, return_report)
 
 
 @overload
@@ -326,22 +312,63 @@ def update_engagement(
     for value, name, choices in ((unknown, "unknown", Unknown), (late, "late", Late)):
         check_choice(value, name, choices)
     old, old_end, half_life = _old_table(table, half_life_days, table_as_of)
+    if as_of is not None and getattr(events, "shape", (1,))[0] == 0:
+        # a quiet day: nothing is new, what there is grows older
+        end = _as_of_day(as_of)
+        _refuse_earlier(end, old_end)
+        aged = _finished(old * np.exp2((old_end - end) / half_life), end, half_life)
+        zero = dict.fromkeys(("n_rows", "n_used", "n_customers", *LEFT_OUT), 0)
+        today = dt.date.fromordinal(end)
+        nothing = EventsReport(**zero, unknown_types={}, first_day=None, as_of=today, half_life_days=half_life)
+        return _returned(aged, nothing, return_report)
     cells = read_cells(events, EventRoles(customer_id, timestamp, event_type), as_of)
     types, rows, unknown_types = _types(cells, event_types, unknown, event_type)
     types = list(dict.fromkeys([*old.columns, *types]))
     end = max(old_end, int(rows[DAY].max())) if cells.as_of is None else cells.as_of
-    if end < old_end:
-        raise ValueError(
-            f"as_of {dt.date.fromordinal(end)} is before that of the table, {dt.date.fromordinal(old_end)}: what has "
-            "been added up cannot be taken apart again. Make the table anew from all events."
-        )
+    _refuse_earlier(end, old_end)
     rows, n_late = _without_late(rows, old_end, late)
     new = _finished(decayed_counts(rows, end, half_life, types), end, half_life)
+    if len(old) and len(new) and pd.api.types.is_numeric_dtype(old.index) != pd.api.types.is_numeric_dtype(new.index):
+        raise CustomerTableError(
+            f"ids of the table are {old.index.dtype} ({name_some(old.index[:3])}), those of the events "
+            f"{new.index.dtype} ({name_some(new.index[:3])}): customers would count twice. Convert one of the two."
+        )
     customers = old.index.union(new.index)
     aged = old.reindex(index=customers, columns=types, fill_value=0.0) * np.exp2((old_end - end) / half_life)
     both = aged + new.reindex(index=customers, fill_value=0.0)
     report = _report(cells, rows, unknown_types, n_late, end, half_life)
     return _returned(_finished(both, end, half_life), report, return_report)
+
+
+def _as_of_day(as_of: Any) -> int:
+    end = _days.as_ordinal(as_of, name="as_of", time_zone=None, column="table")
+    if end is None:
+        raise ValueError(f"as_of must be a day, got {as_of!r}.")
+    return end
+
+
+def _refuse_earlier(end: int, old_end: int) -> None:
+    if end < old_end:
+        raise ValueError(
+            f"as_of {dt.date.fromordinal(end)} is before that of the table, {dt.date.fromordinal(old_end)}: what has "
+            "been added up cannot be taken apart again. Make the table anew from all events."
+        )
+
+
+def _with_columns(table: pd.DataFrame, more: list[pd.DataFrame], column: str) -> pd.DataFrame:
+    """Put the columns that were asked for behind those of the types."""
+    clash = [name for columns in more for name in columns.columns if name in table.columns]
+    if clash:
+        raise ValueError(
+            f"events has types in {column!r} that are called like a column of the result: {name_some(clash)}. Rename "
+            f"them first, for example events.replace({{{column!r}: {{{clash[0]!r}: {clash[0] + '_event'!r}}}}})."
+        )
+    if not more:
+        return table
+    attrs = {ATTRS: table.attrs[ATTRS]}  # concat keeps attrs only where all parts have equal ones
+    both = pd.concat([table, *more], axis=1)
+    both.attrs.update(attrs)
+    return both
 
 
 def _half_life(value: Any) -> float:
@@ -397,6 +424,19 @@ def _old_table(table: Any, half_life_days: float | None, table_as_of: Any) -> tu
     old = as_customers(table)
     if not all(pd.api.types.is_numeric_dtype(dtype) for dtype in old.dtypes):
         raise TypeError("table must be one of engagement_table: numbers, a column per event type.")
+    sums = old.to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.all(np.isfinite(sums)) or (sums < 0).any():
+        wrong = old.index[~(np.isfinite(sums) & (sums >= 0)).all(axis=1)]
+        raise CustomerTableError(
+            f"table holds sums that are missing, infinite or negative for {name_some(wrong)}; decayed counts are "
+            "numbers from 0 on. Make the table anew from all events."
+        )
+    added = [name for name in old.columns if name in ACTIVITY or str(name).startswith(("n_channel_", "channel_share"))]
+    if added:
+        raise ValueError(
+            f"table has columns that are no decayed counts and cannot be carried forward: {name_some(added)}. Keep the "
+            f"columns of the types, table.drop(columns=[...]), or make the table anew from all events."
+        )
     given = {"half_life_days": half_life_days, "table_as_of": table_as_of}
     kept = {"half_life_days": known.get("half_life_days"), "table_as_of": known.get("as_of")}
     unknown = [name for name in given if given[name] is None and kept[name] is None]
@@ -412,6 +452,8 @@ def _old_table(table: Any, half_life_days: float | None, table_as_of: Any) -> tu
     end = _days.as_ordinal(moment, name="table_as_of", time_zone=None, column="table")
     if end is None:  # pragma: no cover  (refused above)
         raise ValueError("table_as_of is missing.")
+    if kept["table_as_of"] is not None and end != dt.date.fromisoformat(str(kept["table_as_of"])).toordinal():
+        raise ValueError(f"table was made as of {kept['table_as_of']}, got table_as_of={table_as_of!r}: leave it out.")
     return old.astype(np.float64), end, half_life
 
 

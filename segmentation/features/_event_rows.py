@@ -1,23 +1,29 @@
 """Read a table of events in its own engine, down to how many events of each type a customer has on each day.
 
+The events themselves stay in the engine, for what needs their order.
+
 Counts per day are whole numbers, so they do not depend on the order of the rows, nor on the engine.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Hashable, Mapping
+import functools
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from narwhals.dtypes import DType
 
 from segmentation._format import column_difference, count, name_some
 from segmentation._frames import as_lazy, is_pandas, to_pandas
 from segmentation.exceptions import ColumnError
 from segmentation.features import _days, _objects, _orders
+from segmentation.features._activity import CHANNEL, SECOND, seconds_of_pandas, with_seconds
+from segmentation.features._labels import label_text, no_labels, plain_labels
 from segmentation.features._orders import CUSTOMER, DAY, IS_DATE, REASON, TIME, USED
 
 __all__ = ["EVENT", "Cells", "EventRoles", "decayed_counts", "read_cells"]
@@ -30,27 +36,36 @@ NO_CUSTOMER, BAD_TIMESTAMP, NO_TYPE, AFTER_END = 1, 2, 3, 4
 
 @dataclass(frozen=True)
 class EventRoles:
-    """Which columns of the user's table are the customer, the timestamp and the type of the event."""
+    """Which columns of the user's table are the customer, the timestamp, the type of the event and its channel."""
 
     customer_id: Any
     timestamp: Any
     event_type: Any
+    channel: Any = None
 
     def names(self) -> dict[str, Any]:
         """Return the user's column name for each internal one."""
-        return {CUSTOMER: self.customer_id, TIME: self.timestamp, EVENT: self.event_type}
+        names = {CUSTOMER: self.customer_id, TIME: self.timestamp, EVENT: self.event_type}
+        return names if self.channel is None else {**names, CHANNEL: self.channel}
+
+    @property
+    def words(self) -> str:
+        """The parameters that name columns, for messages."""
+        return (
+            "customer_id, timestamp and event_type"
+            if self.channel is None
+            else ("customer_id, timestamp, event_type and channel")
+        )
 
     def check(self, present: list[Any]) -> None:
         """Raise `ColumnError` unless each role has a column of its own."""
         names = list(self.names().values())
         if not all(isinstance(name, Hashable) for name in names):
-            raise TypeError(f"customer_id, timestamp and event_type name one column each, got {name_some(names)}.")
+            raise TypeError(f"{self.words} name one column each, got {name_some(names)}.")
         if any(name not in present for name in names):
             raise ColumnError(f"events lacks columns that were named: {column_difference(names, present)}.")
         if len(set(names)) < len(names):
-            raise ColumnError(
-                f"customer_id, timestamp and event_type must be different columns of events, got {name_some(names)}."
-            )
+            raise ColumnError(f"{self.words} must be different columns of events, got {name_some(names)}.")
 
 
 @dataclass(frozen=True)
@@ -65,14 +80,24 @@ class Cells:
         Rows by reason.
     as_of : int or None
         Ordinal of the day that was given.
+    events : LazyFrame
+        The events themselves, in their engine: `CUSTOMER`, `EVENT`, `DAY`; where asked for `SECOND` and `CHANNEL`.
+    eager : bool
+        Whether they were a frame in memory.
     """
 
     table: pd.DataFrame
     counts: Mapping[str, int]
     as_of: int | None
+    events: nw.LazyFrame[Any]
+    eager: bool
+
+    def events_of(self, types: list[str]) -> nw.LazyFrame[Any]:
+        """Return the events of these types."""
+        return self.events.filter(nw.col(EVENT).cast(nw.String).is_in(types))
 
 
-def read_cells(events: Any, roles: EventRoles, as_of: Any) -> Cells:
+def read_cells(events: Any, roles: EventRoles, as_of: Any, *, seconds: bool = False) -> Cells:
     """Classify every row, and count those that can be used by customer, type and day."""
     frame, time_zone = _columns_used(events, roles)
     schema = frame.collect_schema()
@@ -80,7 +105,7 @@ def read_cells(events: Any, roles: EventRoles, as_of: Any) -> Cells:
     end = _days.as_ordinal(as_of, name="as_of", time_zone=time_zone, column=str(roles.timestamp))
     event = schema[EVENT]
     if not (_orders._is_text(event) or event.is_integer()):
-        raise _no_types(roles.event_type, str(event))
+        raise no_labels(roles.event_type, str(event), what="event type", table="events")
     try:
         order_roles = _orders.Roles(roles.customer_id, roles.timestamp)
         frame = _orders._with_day(frame, schema[TIME], order_roles)
@@ -97,10 +122,27 @@ def read_cells(events: Any, roles: EventRoles, as_of: Any) -> Cells:
     frame = frame.with_columns(_orders._first_reason(bad).alias(REASON))
     counts = _count_rows(frame)
     _refuse_unusable(counts, frame, roles, end)
-    cells = frame.filter(nw.col(REASON) == USED).group_by(CUSTOMER, EVENT, DAY).agg(nw.len().alias("n"))
-    table = to_pandas(cells)
+    usable = frame.filter(nw.col(REASON) == USED)
+    table = to_pandas(usable.group_by(CUSTOMER, EVENT, DAY).agg(nw.len().alias("n")))
     table[EVENT] = table[EVENT].astype(str)
-    return Cells(table, counts, end)
+    eager = is_pandas(events) or isinstance(nw.from_native(events, pass_through=True), nw.DataFrame)
+    return Cells(table, counts, end, _in_time(usable, schema, roles, seconds), eager)
+
+
+def _in_time(
+    usable: nw.LazyFrame[Any], schema: Mapping[str, DType], roles: EventRoles, seconds: bool
+) -> nw.LazyFrame[Any]:
+    """Keep of the events what tells their sessions and channels."""
+    more: list[Any] = []
+    if roles.channel is not None:
+        channel = schema[CHANNEL]
+        if not (_orders._is_text(channel) or channel.is_integer()):
+            raise no_labels(roles.channel, str(channel), what="channel", table="events")
+        more.append(label_text(CHANNEL, channel).alias(CHANNEL))
+    if seconds:
+        usable = with_seconds(usable, schema[TIME])
+        more.append(SECOND)
+    return usable.select(CUSTOMER, EVENT, DAY, *more)
 
 
 def _columns_used(events: Any, roles: EventRoles) -> tuple[nw.LazyFrame[Any], str | None]:
@@ -110,36 +152,23 @@ def _columns_used(events: Any, roles: EventRoles) -> tuple[nw.LazyFrame[Any], st
         roles.check(lazy.collect_schema().names())
         return lazy.select(nw.col(name).alias(role) for role, name in roles.names().items()), None
     roles.check(list(events.columns))
-    readers = {CUSTOMER: _objects.plain_ids, TIME: _objects.plain_times, EVENT: _plain_types}
+    readers: dict[str, Callable[[pd.Series, Any], pd.Series]] = {
+        CUSTOMER: _objects.plain_ids,
+        TIME: _objects.plain_times,
+        EVENT: functools.partial(plain_labels, what="event type", table="events"),
+        CHANNEL: functools.partial(plain_labels, what="channel", table="events"),
+    }
     columns = {}
     for role, name in roles.names().items():
         column = events[name]
         if not isinstance(column, pd.Series):
             raise ColumnError(f"events has {count(column.shape[1], 'column')} named {name!r}; rename all but one.")
         columns[role] = readers[role](column.reset_index(drop=True), name)
-    columns[TIME], zone = _objects.readable_zone(columns[TIME])
+    times = columns[TIME]
+    columns[TIME], zone = _objects.readable_zone(times)
+    if zone is not None:
+        columns[SECOND] = seconds_of_pandas(times)
     return as_lazy(pd.DataFrame(columns, copy=False)), zone
-
-
-def _plain_types(column: pd.Series, name: Any) -> pd.Series:
-    """Return the types of events as one type; categories as what they name."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(object)
-    if not pd.api.types.is_object_dtype(column.dtype):
-        return column
-    kind = pd.api.types.infer_dtype(column, skipna=True)
-    if kind == "integer":
-        return column.astype("Int64")
-    if kind not in {"string", "empty"}:
-        raise _no_types(name, kind)
-    return column.where(column.notna(), None).astype("string" if kind == "empty" else object)
-
-
-def _no_types(name: Any, found: str) -> TypeError:
-    return TypeError(
-        f"the event type column {name!r} holds {found}; it must hold text or whole numbers, for example "
-        f"events[{name!r}].astype(str)."
-    )
 
 
 def _count_rows(frame: nw.LazyFrame[Any]) -> dict[str, int]:

@@ -7,9 +7,9 @@ Everything here is one chain of lazy expressions. Only the counts come back; the
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import narwhals as nw
 import pandas as pd
@@ -41,23 +41,28 @@ class Roles:
     timestamp: Any
     amount: Any = None
 
+    # The parameters that name columns, for messages.
+    WORDS: ClassVar[str] = "customer_id, timestamp and amount"
+
     def names(self) -> dict[str, Any]:
         """Return the user's column name for each internal one that is in use."""
         names = {CUSTOMER: self.customer_id, TIME: self.timestamp}
         return names if self.amount is None else {**names, AMOUNT: self.amount}
 
+    def readers(self) -> dict[str, Callable[[pd.Series, Any], pd.Series]]:
+        """Return for each internal name what turns such a column of pandas into one that every engine has."""
+        return {CUSTOMER: _objects.plain_ids, TIME: _objects.plain_times, AMOUNT: _objects.plain_amounts}
+
     def check(self, present: list[Any]) -> None:
         """Raise `ColumnError` unless each role has a column of its own."""
         names = list(self.names().values())
         if not all(isinstance(name, Hashable) for name in names):
-            raise TypeError(f"customer_id, timestamp and amount are names of one column each, got {name_some(names)}.")
+            raise TypeError(f"{self.WORDS} are names of one column each, got {name_some(names)}.")
         if missing := [name for name in names if name not in present]:
             noun = "a column that was" if len(missing) == 1 else "columns that were"
             raise ColumnError(f"orders lacks {noun} named: {column_difference(names, present)}.")
         if len(set(names)) < len(names):
-            raise ColumnError(
-                f"customer_id, timestamp and amount must be different columns of orders, got {name_some(names)}."
-            )
+            raise ColumnError(f"{self.WORDS} must be different columns of orders, got {name_some(names)}.")
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ def _columns_used(orders: Any, roles: Roles) -> tuple[nw.LazyFrame[Any], str | N
     roles.check(list(orders.columns))
     if orders.empty:
         raise _no_rows()
-    readers = {CUSTOMER: _objects.plain_ids, TIME: _objects.plain_times, AMOUNT: _objects.plain_amounts}
+    readers = roles.readers()
     columns = {}
     for role, name in roles.names().items():
         column = orders[name]

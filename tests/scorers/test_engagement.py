@@ -339,3 +339,29 @@ def test_bad_counts(table):
         model.fit(table.assign(visit=[-1.0, 0, np.inf]))
     with pytest.raises(TypeError, match="column 'visit' must hold decayed counts"):
         model.fit(table.assign(visit="often"))
+
+
+def test_updates_that_contradict_the_table():
+    columns = {"customer_id": "customer", "timestamp": "day", "event_type": "type"}
+    events = pd.DataFrame({"customer": ["a", "b"], "day": ["2024-01-30", "2024-01-31"], "type": ["visit", "buy"]})
+    later = events.assign(day=["2024-02-20", "2024-02-21"])
+    table = engagement_table(events, **columns, half_life_days=30)
+    with pytest.raises(ValueError, match="made as of 2024-01-31, got table_as_of='2023-01-01'"):
+        update_engagement(table, later, **columns, table_as_of="2023-01-01")
+    for broken in (table * np.nan, -table):
+        broken.attrs = table.attrs
+        with pytest.raises(ValueError, match="missing, infinite or negative for 'a', 'b'"):
+            update_engagement(broken, later, **columns)
+    with pytest.raises(ValueError, match=r"ids of the table are .*'a', 'b'.* those of the events int64"):
+        update_engagement(table, later.assign(customer=[1, 2]), **columns)
+
+
+def test_a_quiet_day_ages_the_table():
+    columns = {"customer_id": "customer", "timestamp": "day", "event_type": "type"}
+    events = pd.DataFrame({"customer": ["a"], "day": ["2024-01-31"], "type": ["visit"]})
+    table = engagement_table(events, **columns, half_life_days=30)
+    aged, report = update_engagement(table, events.iloc[:0], **columns, as_of="2024-03-01", return_report=True)
+    assert aged.loc["a", "visit"] == pytest.approx(0.5)
+    assert (report.n_rows, report.as_of.isoformat()) == (0, "2024-03-01")
+    again = update_engagement(aged, events.assign(day="2024-03-02"), **columns)
+    assert again.loc["a", "visit"] == pytest.approx(1 + 2 ** (-31 / 30))
