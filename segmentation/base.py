@@ -421,7 +421,8 @@ class Scorer(TransformerMixin, _CustomerEstimator):
             Index ``customer_id``, one column per score, the primary one first.
         """
         index, scores = self._apply(X)
-        table = pd.DataFrame(scores, index=index, columns=list(self.score_names_))
+        # nobody else has the array, so the copy that pandas would take is spared
+        table = pd.DataFrame(scores, index=index, columns=list(self.score_names_), copy=False)
         table.attrs |= self._table_attrs()
         return table
 

@@ -48,6 +48,8 @@ SPEND_MODELS = ("gamma_gamma",)
 ENGINES = ("native", "lifetimes")
 # Days; beyond, only "for ever" means anything.
 LONGEST_HORIZON = 1_000_000
+# Customers scored at once, which bounds the memory beside the result.
+CHUNK = 100_000
 # Version of the format of `to_dict`.
 FORMAT = 1
 
@@ -388,13 +390,24 @@ class CLVScorer(Scorer):
         self._check_same()
         customers = read_purchases(X, type(self).__name__, spend=self.spend_model_ is not None)
         x, t_x, T, mean_spend = customers
-        p_alive, purchases, discounted = self._purchases(X, x, t_x, T)
-        if self.spend_model_ is None or mean_spend is None:
-            return np.column_stack([purchases, p_alive])
-        expected_value = self.spend_model_.expected_spend(x, mean_spend)
-        clv = discounted * expected_value
-        clv *= float(self.margin)
-        return np.column_stack([clv, purchases, expected_value, p_alive])
+        total, discounted, places = self._if_alive(X, x, t_x, T)
+        scores = np.empty((len(x), len(self.score_names_)))
+        for start in range(0, len(x), CHUNK):
+            part = slice(start, start + CHUNK)
+            params = self.purchase_model_._params(self._read_covariates(X.iloc[part]), len(x[part]))
+            chosen = part if places is None else places[part]
+            p_alive = self.purchase_model_._p_alive_rows(params, x[part], t_x[part], T[part])
+            purchases = p_alive * total[chosen]
+            if self.spend_model_ is None or mean_spend is None:
+                scores[part, 0], scores[part, 1] = purchases, p_alive
+                continue
+            value = self.spend_model_.expected_spend(x[part], mean_spend[part])
+            counted = purchases if discounted is total else p_alive * discounted[chosen]
+            clv = counted * value
+            clv *= float(self.margin)
+            for column, values in enumerate((clv, purchases, value, p_alive)):
+                scores[part, column] = values
+        return scores
 
     def _check_same(self) -> None:
         """Refuse covariates that have been changed since fit."""
@@ -403,23 +416,22 @@ class CLVScorer(Scorer):
                 f"covariates was {self._fitted_covariates or None} in fit and is {self.covariates!r} now: fit again."
             )
 
-    def _purchases(self, X: pd.DataFrame, x: Floats, t_x: Floats, T: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return p_alive, and the purchases expected within the horizon, as they are and discounted."""
-        model = self.purchase_model_
-        params = model._params(self._read_covariates(X), len(x))
+    def _if_alive(
+        self, X: pd.DataFrame, x: Floats, t_x: Floats, T: Floats
+    ) -> tuple[Floats, Floats, NDArray[np.int64] | None]:
+        """Return the purchases of active customers within the horizon, as they are and discounted.
+
+        With the place of each customer among these, where many share them: the purchases of an active customer
+        mostly depend on frequency and T alone.
+        """
+        model, covariates = self.purchase_model_, self._read_covariates(X)
+        params = model._params(covariates, len(x))
         horizon, rate = float(self.horizon_days), float(self.annual_discount_rate)
-        p_alive = model._p_alive_rows(params, x, t_x, T)
-        if any(np.ndim(value) for value in params) or not model.forgets_recency:
-            total, discounted = discounted_purchases(model, params, horizon, rate, x, t_x, T)
-            return p_alive, p_alive * total, p_alive * discounted
-        # the purchases of an active customer depend on frequency and T alone, which many share
+        if covariates is not None or not model.forgets_recency:
+            return (*discounted_purchases(model, params, horizon, rate, x, t_x, T), None)
         rows, places, _ = unique_rows(x, T)
-        total, discounted = discounted_purchases(model, params, horizon, rate, rows[0], np.zeros_like(rows[0]), rows[1])
-        purchases = total[places]
-        purchases *= p_alive
-        if discounted is total:
-            return p_alive, purchases, purchases
-        return p_alive, purchases, p_alive * discounted[places]
+        purchases = discounted_purchases(model, params, horizon, rate, rows[0], np.zeros_like(rows[0]), rows[1])
+        return (*purchases, places)
 
     def _sample(self, X: pd.DataFrame, n_draws: int, rng: np.random.Generator) -> Floats:
         """Draw what customers really will be worth: parameters, then each customer's own purchases and spend."""
@@ -451,8 +463,9 @@ class CLVScorer(Scorer):
         """Return what a purchase within the horizon is worth on average, per customer; None without discounting."""
         if float(self.annual_discount_rate) == 0 or np.isinf(self.horizon_days) or self.spend_model_ is None:
             return None
-        _, purchases, discounted = self._purchases(X, x, t_x, T)
-        return np.divide(discounted, purchases, out=np.ones_like(purchases), where=purchases > 0)
+        total, discounted, places = self._if_alive(X, x, t_x, T)
+        factors = np.divide(discounted, total, out=np.ones_like(total), where=total > 0)
+        return factors if places is None else factors[places]
 
     def expected_purchases_new_customer(self, days: Any) -> Any:
         """Return the repeat purchases expected of a customer within `days` after the first purchase.
