@@ -53,10 +53,12 @@ _SUBPACKAGES = frozenset(
         "datasets",
         "exceptions",
         "features",
+        "governance",
         "plugins",
         "prioritizers",
         "scorers",
         "segmenters",
+        "sources",
         "testing",
         "verification",
     }

@@ -103,8 +103,10 @@ def _rank(prioritizer: Any, profile: pd.DataFrame, overrides: Mapping[str, Any] 
 
 def _always_excluded(profile: pd.DataFrame) -> dict[Any, str]:
     """Empty segments, then the customers in no segment: nobody, and nothing, to act on."""
-    empty = profile.index[(profile["n_customers"].fillna(0) == 0) & (profile.index != UNASSIGNED)]
-    reasons = dict.fromkeys(empty, "excluded: no customers")
+    size, named = profile["n_customers"], profile.index != UNASSIGNED
+    reasons = dict.fromkeys(profile.index[(size == 0).fillna(False) & named], "excluded: no customers")
+    # a profile for publication has the figures of small segments blanked
+    reasons |= dict.fromkeys(profile.index[size.isna() & named], "excluded: its size is not shown")
     if UNASSIGNED in profile.index:
         reasons[UNASSIGNED] = "excluded: customers in no segment"
     return reasons

@@ -14,6 +14,7 @@ Examples
 __all__ = [
     "AssignmentError",
     "ColumnError",
+    "ConsentError",
     "CustomerTableError",
     "DroppedRowsWarning",
     "EmptySegmentWarning",
@@ -64,6 +65,10 @@ class CustomerTableError(ValueError):
 
 class ColumnError(ValueError):
     """Columns are missing, unexpected, of the wrong type, or would clash; the message has the difference."""
+
+
+class ConsentError(ValueError):
+    """Customers have not agreed to the purpose, or the table does not say who they are; the message counts reasons."""
 
 
 class AssignmentError(ValueError):

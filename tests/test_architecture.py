@@ -132,6 +132,7 @@ HEAVY = ["matplotlib", "lifetimes", "hdbscan", "sklearn.cluster", "pyspark", "po
     [
         "import segmentation",
         "import segmentation.segmenters, segmentation.scorers, segmentation.prioritizers, segmentation.features",
+        "import segmentation.sources, segmentation.governance, segmentation.clv, segmentation.verification",
         "import segmentation.datasets; segmentation.datasets.load_cdnow()",
     ],
 )
