@@ -25,7 +25,7 @@ RULES = ((0.4, 1.5, 6), (1.0, 4.0, 8), (1.5, 8.0, 10), (3.0, 20.0, 16), (5.0, np
 # A longer range of log time is cut into panels of this length.
 LONGEST_PANEL = 5.0
 # Rows per block, which bounds the memory.
-BLOCK = 1024
+BLOCK = 768
 _LEGENDRE = {n: np.polynomial.legendre.leggauss(n) for _, _, n in RULES}
 
 
