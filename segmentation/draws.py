@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -121,9 +122,10 @@ def rank_probability(draws: Any, *, kind: str = "pairs") -> pd.DataFrame:
 
     Parameters
     ----------
-    draws : dataframe of shape (n_draws, n_segments)
+    draws : dataframe or array of shape (n_draws, n_segments), or mapping of segment to its draws
         From `sample_segments`, or any table with a column per segment and a row per possible world (divide by the
-        number of customers to compare means instead of totals). "unassigned" is left out.
+        number of customers to compare means instead of totals). "unassigned" is left out; segments of an array are
+        called by their position.
     kind : {"pairs", "ranks"}, default="pairs"
         "pairs": the probability that the segment of the row is worth more than that of the column, ties counted half,
         0.5 on the diagonal. "ranks": the probability that the segment has rank 1, 2, ... (1 = worth most), ties
@@ -151,6 +153,10 @@ def rank_probability(draws: Any, *, kind: str = "pairs") -> pd.DataFrame:
     """
     if kind not in ("pairs", "ranks"):
         raise ValueError(f"kind must be 'pairs' or 'ranks', got {kind!r}.")
+    if isinstance(draws, Mapping):
+        draws = pd.DataFrame({name: np.asarray(values) for name, values in draws.items()})
+    elif isinstance(draws, np.ndarray) and draws.ndim == 2:
+        draws = pd.DataFrame(draws)
     if not is_frame(draws):
         raise TypeError(f"draws must be a dataframe with one column per segment, got {type(draws).__name__}.")
     table = to_pandas(draws)

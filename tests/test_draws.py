@@ -236,3 +236,12 @@ def test_customers_without_a_score_add_nothing_and_are_counted(customers, segmen
     totals = sample_segments(Partly().fit(customers), customers, segment, n_draws=5, random_state=0)
     assert totals.attrs["n_without_score"] == 3
     assert np.isfinite(totals).all(axis=None)
+
+
+def test_arrays_and_mappings_of_draws():
+    worlds = {"a": [3.0, 1.0, 2.0], "b": [1.0, 2.0, 1.0]}
+    expected = rank_probability(pd.DataFrame(worlds))
+    pd.testing.assert_frame_equal(rank_probability(worlds), expected)
+    found = rank_probability(np.column_stack(list(worlds.values())))
+    assert list(found.columns) == ["0", "1"]
+    np.testing.assert_array_equal(found, expected)

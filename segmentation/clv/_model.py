@@ -82,6 +82,10 @@ class SimulatedPurchases(NamedTuple):
     holdout_frequency: Floats
     sum_log_intervals: Floats
 
+    def __getitem__(self, key: Any) -> Any:
+        """Return a field by its name, as from a table, or by position."""
+        return getattr(self, key) if isinstance(key, str) else tuple.__getitem__(self, key)
+
 
 def generator(random_state: Any) -> np.random.Generator:
     """Turn a seed, a Generator or None into a Generator."""

@@ -573,3 +573,10 @@ def test_arguments_that_mean_nothing(model):
             fitted.next_purchase(5.0, 0, 0, 1, level=level)
     with pytest.raises(ValueError, match=r"weights add up to 1e\+20 customers"):
         model().fit([1, 0], [1, 0], [2, 2], weights=[1e20, 1.0])
+
+
+def test_simulated_customers_by_name_and_position():
+    market = BetaGeoNBD.from_params(0.5, 6.0, 0.6, 2.0).simulate(20, 30.0, 0)
+    assert market["frequency"] is market.frequency is market[0]
+    assert list(market)[1] is market["recency"]
+    assert market[:3][2] is market["T"]
