@@ -91,7 +91,7 @@ def prepared(orders: OrderLines) -> nw.LazyFrame[Any]:
     columns: dict[str, nw.Expr] = {BUYS: buys.cast(nw.Int64)}
     if orders.has_amount:
         columns[VALUE] = nw.when(buys).then(nw.col(AMOUNT)).otherwise(nw.lit(0.0))
-        columns[REFUNDED] = nw.when(buys).then(nw.lit(0.0)).otherwise(-nw.col(AMOUNT))
+        columns[REFUNDED] = nw.when(buys).then(nw.lit(0.0)).otherwise(nw.lit(0.0) - nw.col(AMOUNT))
     if ORDER in names:
         columns |= _order_key(schema[ORDER], names[ORDER])
     if CATEGORY in names:
