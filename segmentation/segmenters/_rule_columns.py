@@ -146,9 +146,11 @@ def _typed(name: str, dtype: nw.dtypes.DType, frame: Any, engine: nw.Implementat
         return _number(column, dtype, written, arrow=arrow, wide=wide)
     if isinstance(dtype, nw.Datetime):
         name_of_zone = dtype.time_zone
-        zone = _zone(name_of_zone) if name_of_zone else None
+        zone = stored = _zone(name_of_zone) if name_of_zone else None
+        if zone and arrow:  # PYARROW_IGNORE_TIMEZONE, which pandera and pyspark.pandas set, drops the offset of times
+            stored, name_of_zone = UTC, "UTC"
         return _plain(
-            Kind.TIME, column, written, unit=dtype.time_unit, zone=zone, stored_zone=zone, zone_name=name_of_zone
+            Kind.TIME, column, written, unit=dtype.time_unit, zone=zone, stored_zone=stored, zone_name=name_of_zone
         )
     if dtype in (nw.Categorical, nw.Enum):
         return _plain(Kind.TEXT, column.cast(nw.String), written, known=~column.is_null())

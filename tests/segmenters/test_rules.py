@@ -638,8 +638,13 @@ def test_nanoseconds_are_not_rounded_away():
     assert found == {"after": [True, False, False], "at": [False, True, False], "before": [False, False, True]}
 
 
-def test_time_zones():
+@pytest.mark.parametrize("ignored", [None, "1"])
+def test_time_zones(monkeypatch, ignored):
     """A text without offset is read in the zone of its column; two columns are compared as instants."""
+    if ignored:  # what importing pandera or pyspark.pandas sets for the whole process
+        monkeypatch.setenv("PYARROW_IGNORE_TIMEZONE", ignored)
+    else:
+        monkeypatch.delenv("PYARROW_IGNORE_TIMEZONE", raising=False)
     moments = [dt.datetime(2024, 3, 10, 6, 30, tzinfo=UTC), dt.datetime(2024, 11, 3, 5, 30, tzinfo=UTC), None]
     table = pa.table(
         {
