@@ -248,7 +248,8 @@ def _weakness(secret: bytes) -> str | None:
         return "it is a sequence"
     frequencies = [n / len(secret) for n in Counter(secret).values()]
     bits = -len(secret) * sum(p * math.log2(p) for p in frequencies)
-    words = re.fullmatch(r"[^\W\d_]+([\s,.'_-]+[^\W\d_]+)*[.!?]?", text)
-    if words and (re.search(r"[\s_-]", text) or text == text.lower()):
+    letters = re.fullmatch(r"[^\W\d_]+([\s,.'_-]+[^\W\d_]+)*[.!?]?", text)
+    words = re.findall(r"[^\W\d_]+", text)
+    if letters and all(word in {word.lower(), word.upper(), word.capitalize()} for word in words):
         bits = min(bits, BITS_PER_LETTER * len(text))
     return f"about {bits:.0f} bits, {KEY_BITS} are needed" if bits < KEY_BITS else None

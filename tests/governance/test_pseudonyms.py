@@ -122,6 +122,7 @@ WEAK = {
     "common and a little": "secret_changeme_password_7fA2_xB91",
     "a sentence": "this is the key of our customer table",
     "another": "the quick brown fox jumps over lazy dogs",
+    "capitals": "Correct-Horse-Battery-Staple-And-Others",
     "letters": "correcthorsebatterystaplecorrecthors",
     "few letters": "abababbaabbababbabaabbabaabbabababba",
 }
@@ -139,6 +140,7 @@ def test_random_keys_pass():
     for _ in range(300):
         for key in (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32), secrets.token_bytes(32)):
             _pseudonyms.check_key(key)
+    _pseudonyms.check_key("NXkqJrsGmVQ-FsaIXUWakMjzXgudrRmJusWicmfaQyA")  # random letters without a digit are no words
 
 
 def test_collisions_are_found(monkeypatch):
