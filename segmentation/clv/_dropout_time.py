@@ -169,7 +169,10 @@ def _peaked(n: int, power_a: Floats, power_b: Floats, A: Floats, B: Floats, leng
     end = np.full(len(A), np.log(length))
     # below this time either factor has hardly begun to fall, and the integrand grows at least like time
     early = np.minimum(np.minimum(log_a, log_b) - np.log(power_a + power_b), end)
-    rising = lambda z: n + 1.0 > power_a * expit(z - log_a) + power_b * expit(z - log_b)  # noqa: E731
+
+    def rising(z: Floats) -> NDArray[np.bool_]:
+        return np.asarray(n + 1.0 > power_a * expit(z - log_a) + power_b * expit(z - log_b))
+
     peak = _last(rising, early, end)
     top = value(peak)
     first = _last(lambda z: value(z) < top - TAIL, np.minimum(early, peak) - TAIL - 4.0, peak)
