@@ -19,11 +19,12 @@ from segmentation.sources._audit_expectations import check_expectations, expecta
 from segmentation.sources._audit_finding import SEVERITIES, Finding
 from segmentation.sources._audit_missing import missing_checks
 from segmentation.sources._audit_numbers import number_checks
+from segmentation.sources._audit_numerals import numbers_in
 from segmentation.sources._audit_placeholders import placeholder_words
 from segmentation.sources._audit_report import DataQualityReport
 from segmentation.sources._audit_scales import scale_checks
 from segmentation.sources._audit_table import Column, Table
-from segmentation.sources._audit_text import MIN_SHARE_PARSED, numbers_in, text_checks
+from segmentation.sources._audit_text import MIN_SHARE_PARSED, text_checks
 from segmentation.sources._audit_unique import row_checks
 
 __all__ = ["audit"]
@@ -89,12 +90,17 @@ def audit(
     check_expectations(expectations)
     frame = to_pandas(customers, name="customers")
     repeated = list(frame.columns[frame.columns.duplicated()])
+    if frame.columns.nlevels > 1:
+        raise ColumnError(
+            f"customers has {frame.columns.nlevels} levels of column names, such as {frame.columns[0]!r}; flatten them "
+            "first: customers.columns = ['_'.join(map(str, names)) for names in customers.columns]."
+        )
     if repeated:
         raise ColumnError(f"columns must have names of their own; repeated: {name_some(repeated)}. Rename them first.")
     table = Table(frame, _day(as_of), as_of_given=as_of is not None)
     # numbers near the largest float overflow in differences and squares; an infinite spread then finds nothing
     with np.errstate(over="ignore", invalid="ignore"):
-        found = list(_all_findings(table, expectations)) if table.n_rows else []
+        found = list(_all_findings(table, expectations))
     return _report(table, found)
 
 
@@ -112,9 +118,14 @@ def _day(as_of: Any) -> pd.Timestamp:
 
 def _all_findings(table: Table, expectations: Any) -> Iterator[Finding]:
     yield from expectation_findings(table, expectations)
+    if table.n_rows == 0:
+        return
     yield from row_checks(table)
     dates: list[Column] = []
     for column in table.columns:
+        if column.kind == "other":
+            yield _not_checked(table, column)
+            continue
         n_dates = len(dates)
         yield from _of_column(table, column, dates)
         if len(dates) == n_dates:  # days of a year may well be all different
@@ -126,6 +137,15 @@ def _all_findings(table: Table, expectations: Any) -> Iterator[Finding]:
     yield from pair_checks(table)
     yield from consistency_checks(table, dates)
     yield from scale_checks(table)
+
+
+def _not_checked(table: Table, column: Column) -> Finding:
+    held = ", ".join(dict.fromkeys(type(value).__name__ for value in column.series.dropna().head(20)))
+    return table.finding(
+        "not_checked", "note", [column.name], ~column.missing,
+        f"holds {held}, which no check can read; only missing values were counted",
+        "Flatten it into columns of numbers, text or dates.",
+    )  # fmt: skip
 
 
 def _of_column(table: Table, column: Column, dates: list[Column]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from segmentation._format import number
 from segmentation.sources._audit_finding import Finding
+from segmentation.sources._audit_numerals import parse_number
 from segmentation.sources._audit_table import Column, Table
 
 __all__ = ["column_checks", "constant", "pair_checks", "sample_rows"]
@@ -75,8 +76,10 @@ def _identifies(column: Column, n_known: int) -> str:
     n_distinct = column.n_distinct
     if n_known < 50 or n_distinct < 0.95 * n_known:
         return ""
-    if column.kind == "text" and not _sentences(column):
+    if column.kind == "text" and not _sentences(column) and not _measured(column):
         return f"{n_distinct:,} different values in {n_known:,} rows"
+    if column.kind == "code" and n_distinct == n_known and pd.api.types.infer_dtype(column.series) == "integer":
+        return f"whole numbers of more than 15 digits, {n_distinct:,} different ones in {n_known:,} rows"
     if column.kind == "number" and column.is_whole and n_distinct == n_known:
         values = column.distinct[0]
         if values[-1] - values[0] + 1 == n_distinct:
@@ -85,6 +88,13 @@ def _identifies(column: Column, n_known: int) -> str:
         if column.looks_like_id:
             return f"an id: {n_distinct:,} different values in {n_known:,} rows"
     return ""
+
+
+def _measured(column: Column) -> bool:
+    """Whether text holds numbers with decimals, a sign or a currency: quantities, which differ by nature."""
+    sample = column.texts[:500]
+    numbers_ = ~np.isnan([parse_number(text) for text in sample])
+    return not column.looks_like_id and bool(numbers_.mean() > 0.9) and not all(t.strip().isdigit() for t in sample)
 
 
 def _sentences(column: Column) -> bool:
@@ -128,22 +138,34 @@ def _same(column: Column, other: Column, coded: dict[object, NDArray[np.int64]])
     n = int(a.max()) + 1
     if n < 2 or n != int(b.max()) + 1 or column.looks_like_id or other.looks_like_id:
         return False
-    if n > 0.9 * len(a):  # nearly all values once: one to one by necessity, unless the numbers are the same
-        return bool(column.kind == other.kind == "number" and _equal_up_to_scale(column, other))
+    # most values once: such columns name rows and are one to one by necessity (also where rows were loaded twice),
+    # unless they are numbers in one order
+    if n > 0.5 * len(a):
+        return bool(column.kind == other.kind == "number" and _same_order(column, other))
     # factorize numbers values by first appearance: one to one means the same codes
     return bool(np.array_equal(a, b)) and np.bincount(a[a >= 0]).max() < len(a) - 2
 
 
-def _equal_up_to_scale(column: Column, other: Column) -> bool:
+def _same_order(column: Column, other: Column) -> bool:
+    """Whether two columns of numbers put all rows in the same order, or the opposite one.
+
+    Of `n` different values one order in `n`! is the same by chance. A row of numbers that counts up, as time does, is
+    in one order with every other such row and says nothing.
+    """
     rows = sample_rows(len(column.series))
     x, y = column.numbers[rows], other.numbers[rows]
     known = np.isfinite(x) & np.isfinite(y)
-    if known.sum() < 30 or np.ptp(x[known]) == 0 or np.ptp(y[known]) == 0:
+    if len(np.unique(x[known])) < 30 or np.any(np.isfinite(x) != np.isfinite(y)):
         return False
-    if abs(np.corrcoef(x[known], y[known])[0, 1]) < 0.999:
-        return False
-    slope, level = np.polyfit(x[known], y[known], 1)
-    return bool(np.abs(y[known] - slope * x[known] - level).max() <= 1e-6 * np.ptp(y[known]))
+    first, second = stats.rankdata(x[known]), stats.rankdata(y[known])
+    counts_up = np.all(np.diff(first) >= 0) or np.all(np.diff(first) <= 0)
+    same = np.array_equal(first, second) or np.array_equal(first, len(first) + 1 - second)
+    return bool(same and (not counts_up or _linear(x[known], y[known])))
+
+
+def _linear(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    slope, level = np.polyfit(x, y, 1)
+    return bool(np.abs(y - slope * x - level).max() <= 1e-6 * np.ptp(y))
 
 
 def _leaks(

@@ -167,7 +167,13 @@ def date_checks(table: Table, column: Column) -> Iterator[Finding]:
     days = values.astype("datetime64[D]")
     dates = pd.Series(naive(column.series))
     plausible = np.ones(len(values), dtype=bool)
-    for finding, chosen in _sentinels(table, column, dates, days, counts):
+    zone = getattr(column.series.dtype, "tz", None)
+    # midnight of 1900-01-01 in Berlin is the day before in UTC: days that people write are days of their own clock
+    wall = dates if zone is None else column.series.dt.tz_localize(None)
+    written = days if zone is None else (
+        pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(zone).tz_localize(None).to_numpy().astype("datetime64[D]")
+    )  # fmt: skip
+    for finding, chosen in _sentinels(table, column, wall, written, counts):
         plausible &= ~chosen
         yield finding
     yield from _future(table, column, dates, days, plausible)
@@ -213,9 +219,8 @@ def _sentinels(
             f"stands in for an unknown day: {shown}; the others run from {ordinary.min().astype('datetime64[D]')} to "
             f"{ordinary.max().astype('datetime64[D]')}",
             "Set missing.",
-            {"action": "set_missing", "columns": [column.name], "values": list(dates[rows].unique())}
-            if column.series is table[column.name].series
-            else None,
+            {"action": "set_missing", "columns": [column.name],
+             "values": list(table.frame[column.name][rows].unique())},
         )  # fmt: skip
         yield finding, np.isin(days, unique[chosen])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,9 @@ import pandas as pd
 from segmentation._format import column_difference, name_some
 from segmentation.exceptions import ColumnError
 from segmentation.sources._audit_dates import parse_dates
-from segmentation.sources._audit_text import parse_numbers, repair_encoding
+from segmentation.sources._audit_numerals import parse_numbers
+from segmentation.sources._audit_table import as_dates, naive
+from segmentation.sources._audit_text import repair_encoding
 from segmentation.sources._audit_unique import loosened
 
 __all__ = ["ACTIONS", "apply_fix"]
@@ -46,26 +49,41 @@ def _set_missing(table: pd.DataFrame, fix: Fix) -> tuple[pd.DataFrame, int]:
     changed = 0
     for column in _columns(table, fix):
         series = table[column]
-        bad = series.isin(list(fix.get("values", ())))
-        if "below" in fix or "above" in fix:
-            comparable = series
-            if not pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_datetime64_any_dtype(series):
-                comparable = (
-                    parse_dates(series)
-                    if isinstance(fix.get("below", fix.get("above")), pd.Timestamp)
-                    else parse_numbers(series)
-                )
-            if "below" in fix:
-                bad |= (comparable < fix["below"]).fillna(False).astype(bool)
-            if "above" in fix:
-                bad |= (comparable > fix["above"]).fillna(False).astype(bool)
+        bounds = {key: fix[key] for key in ("below", "above") if key in fix}
+        values = list(fix.get("values", ()))
+        compared = _comparable(series, [*values, *bounds.values()])
+        bad = series.isin(values) | compared.isin(values)
+        if "below" in bounds:
+            bad |= (compared < bounds["below"]).fillna(False).astype(bool)
+        if "above" in bounds:
+            bad |= (compared > bounds["above"]).fillna(False).astype(bool)
         bad &= series.notna()
-        if pd.api.types.is_bool_dtype(series) or isinstance(series.dtype, pd.CategoricalDtype):
-            table[column] = series.astype(object).mask(bad)
-        else:
-            table[column] = series.mask(bad)
+        table[column] = _masked(series, bad)
         changed += int(bad.sum())
     return table, changed
+
+
+def _comparable(series: pd.Series, wanted: list[Any]) -> pd.Series:
+    """Return a column as moments in UTC without a zone, or as numbers, where a fix speaks of such."""
+    if any(isinstance(value, dt.date | np.datetime64) for value in wanted):
+        moments = as_dates(series)
+        return naive(moments if pd.api.types.is_datetime64_any_dtype(moments) else parse_dates(series))
+    if wanted and all(isinstance(value, int | float | np.number) for value in wanted):
+        return parse_numbers(series) if pd.api.types.is_string_dtype(series) else series
+    return series
+
+
+def _masked(series: pd.Series, bad: pd.Series) -> pd.Series:
+    """Blank out cells without changing the others: booleans and long whole numbers become nullable, levels go."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        kept = series.mask(bad)
+        gone = series[bad].cat.remove_unused_categories().cat.categories
+        return kept.cat.remove_categories([level for level in gone if not (kept == level).any()])
+    if series.dtype == bool:
+        return series.astype("boolean").mask(bad)
+    if series.dtype.kind in "iu" and bad.any() and max(abs(int(series.max())), abs(int(series.min()))) > 2**53:
+        return series.astype("UInt64" if series.dtype.kind == "u" else "Int64").mask(bad)
+    return series.mask(bad)
 
 
 def _drop_columns(table: pd.DataFrame, fix: Fix) -> tuple[pd.DataFrame, int]:
@@ -76,9 +94,15 @@ def _drop_columns(table: pd.DataFrame, fix: Fix) -> tuple[pd.DataFrame, int]:
 def _text(table: pd.DataFrame, fix: Fix, change: Callable[[str], str]) -> tuple[pd.DataFrame, int]:
     changed = 0
     for column in _columns(table, fix):
+        dtype = table[column].dtype
         series = table[column].astype(object)
         mapping = {value: change(value) for value in series.dropna().unique() if isinstance(value, str)}
         new = series.map(lambda value, mapping=mapping: mapping.get(value, value) if isinstance(value, str) else value)
+        if isinstance(dtype, pd.CategoricalDtype):  # levels keep their order
+            levels = dict.fromkeys(mapping.get(level, level) for level in dtype.categories)
+            new = pd.Series(pd.Categorical(new, categories=list(levels), ordered=dtype.ordered), index=series.index)
+        elif pd.api.types.is_string_dtype(dtype):
+            new = new.astype(dtype)
         changed += _replace(table, column, new.infer_objects())
     return table, changed
 
@@ -99,7 +123,7 @@ def _map_values(table: pd.DataFrame, fix: Fix) -> tuple[pd.DataFrame, int]:
 def _to_number(table: pd.DataFrame, fix: Fix) -> tuple[pd.DataFrame, int]:
     changed = 0
     for column in _columns(table, fix):
-        numbers = parse_numbers(table[column])
+        numbers = parse_numbers(table[column], decimal=fix.get("decimal"))
         table[column] = numbers
         changed += int(numbers.notna().sum())
     return table, changed

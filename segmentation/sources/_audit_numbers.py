@@ -86,7 +86,7 @@ def _possible(column: Column, table: Table, values: Numbers, counts: Counts) -> 
     if words & {"birth", "yob", "born", "birthyear"} and 1850 <= middle <= 2100:
         year = table.as_of.year
         return _Range(year - OLDEST, year, f"no year of birth of a living person in {year}")
-    if words & {"price", "unitprice"}:
+    if words & {"price", "unitprice"} and not words & {"diff", "difference", "change", "delta"}:
         return _Range(0, np.inf, "a price below zero: a correction, not a sale")
     if words & {"salary", "wage", "wages", "height", "weight"}:
         return _Range(0, np.inf, "below zero")
@@ -108,8 +108,10 @@ def _impossible(table: Table, column: Column, numbers: Numbers, values: Numbers,
     if possible is None:
         return
     low, high, why = possible
-    bad = values[(values < low) | (values > high)]
-    if len(bad):
+    outside = (values < low) | (values > high)
+    bad = values[outside]
+    # where more than one in twenty break the rule, the name means something else: a difference of prices
+    if 0 < counts[outside].sum() <= 0.05 * counts.sum():
         fix = {"action": "set_missing", "columns": [column.name], "values": placeholders.fix_values(column, bad)}
         yield table.finding(
             "impossible_value", "error", [column.name], np.isin(numbers, bad),
@@ -154,6 +156,8 @@ def _zeros(table: Table, column: Column, numbers: Numbers, values: Numbers, coun
         return
     if placeholders.zeros(values, counts):
         why = f"0 lies far below all other values, which start at {number(values[values > 0][0])}"
+    elif zero_apart(values, counts):
+        why = f"0 lies further below the others, which start at {number(values[1])}, than their tail reaches"
     elif _zero_by_name(table, column, n_zero / counts.sum()):
         why = "nothing is sold for nothing, and nothing at a price: gifts, corrections, or not recorded"
     else:
@@ -231,7 +235,8 @@ def _patterns(table: Table, column: Column, numbers: Numbers, values: Numbers, c
 def _spikes(table: Table, column: Column, numbers: Numbers, values: Numbers, counts: Counts) -> Found:
     chosen = placeholders.spikes(values, counts)
     for i in np.flatnonzero(chosen):
-        next_most = int(np.delete(counts, i).max())
+        inside = counts[placeholders.inner(values)]
+        next_most = int(inside[inside < counts[i]].max(initial=0))
         finding = placeholders.spike_finding(table, column, numbers, float(values[i]), int(counts[i]), next_most)
         yield finding, values[[i]]
 
@@ -266,8 +271,9 @@ def outlier_bounds(values: Numbers, counts: Counts) -> tuple[float, float, str] 
     rest by a gap that the tail does not leave. A generalised Pareto tail is fitted to the tenth of the values before
     the gap, by probability-weighted moments [2]_, its shape taken a standard error heavier than estimated and never
     lighter than exponential, so that the test errs on the side of silence. On the scale that makes such a tail
-    exponential the spacings of ordered values, each times its rank, are independent and exponential [3]_. The
-    spacing of rank `i` is tested at ``0.001 / (i (i + 1))``, which sums to 0.001 a side.
+    exponential the spacings of ordered values, each times its rank, are independent and exponential [3]_; a rank is
+    the number of rows there, over how often a value of the tail occurs. The spacing of rank `i` is tested at
+    ``0.001 / (i (i + 1))``, which sums to 0.001 a side.
 
     Parameters
     ----------
@@ -298,28 +304,49 @@ def outlier_bounds(values: Numbers, counts: Counts) -> tuple[float, float, str] 
     if n < MIN_FOR_STATISTICS or len(values) < 15:
         return None
     scale, scaled = _scale_of(values, counts)
+    sides = [_side(values, counts, scaled, scale, sign) for sign in (-1, 1)]
+    if scale == "logarithmic" and sides[0] is None:
+        # what is far below on the plain scale too: heights of 150 to 200 with one of 57
+        sides[0] = _side(values, counts, values, "raw", -1)
+        scale = "raw" if sides[0] is not None and sides[1] is None else scale
+    if sides == [None, None]:
+        return None
+    return (-np.inf if sides[0] is None else sides[0]), (np.inf if sides[1] is None else sides[1]), scale
+
+
+def _side(values: Numbers, counts: Counts, scaled: Numbers, scale: str, sign: int) -> float | None:
+    """Return the bound below (`sign` -1) or above (1) which values are outliers; None where none are."""
     low, middle, high = _weighted(scaled, counts, (0.25, 0.5, 0.75))
     spread = high - low
     if spread <= 0:
         return None
-    bounds = [-np.inf, np.inf]
     # Counts and rounded numbers lie on a grid: the first step of any gap is the grid's
     unit = float(np.diff(values).min())
-    for side, sign in ((0, -1.0), (1, 1.0)):
-        shifted = values - sign * unit
-        inward = np.log(np.maximum(shifted, unit / 2)) if scale == "logarithmic" else shifted
-        distance, nearer = sign * (scaled - middle) / spread, sign * (inward - middle) / spread
-        quarter = max(float(sign * ((high if sign > 0 else low) - middle) / spread), 0.0)
-        turn = slice(None, None, int(sign))
-        # On logarithms the steps of a small unit look wide: below, only what is ten times too small is too small
-        least = np.log(10) / spread if scale == "logarithmic" and sign < 0 else 0.0
-        cut = _gap(distance[turn], nearer[turn], counts[turn], quarter + FENCE, least)
-        if cut is not None:
-            near = values[turn]
-            bounds[side] = float(near[cut] + near[cut - 1]) / 2
-    if np.isinf(bounds).all():
-        return None
-    return bounds[0], bounds[1], scale
+    shifted = values - sign * unit
+    inward = np.log(np.maximum(shifted, unit / 2)) if scale == "logarithmic" else shifted
+    distance, nearer = sign * (scaled - middle) / spread, sign * (inward - middle) / spread
+    quarter = max(float(sign * ((high if sign > 0 else low) - middle) / spread), 0.0)
+    # On logarithms the steps of a small unit look wide: below, only what is ten times too small is too small
+    least = np.log(10) / spread if scale == "logarithmic" and sign < 0 else 0.0
+    turn = slice(None, None, sign)
+    cut = _gap(distance[turn], nearer[turn], counts[turn], quarter + FENCE, least)
+    return None if cut is None else float(values[turn][cut] + values[turn][cut - 1]) / 2
+
+
+def zero_apart(values: Numbers, counts: Counts) -> bool:
+    """Tell whether 0, and nothing else, lies below the others as an outlier does on the plain scale.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> height = np.array([0, *range(160, 195)])
+    >>> zero_apart(height, np.ones(36, dtype=int)), zero_apart(np.arange(36), np.ones(36, dtype=int))
+    (True, False)
+    """
+    if values[0] != 0 or len(values) < 15 or counts.sum() < MIN_FOR_STATISTICS:
+        return False
+    bound = _side(values, counts, values.astype(float), "raw", -1)
+    return bool(bound is not None and bound < values[1])
 
 
 def _weighted(values: Numbers, counts: Counts, levels: tuple[float, ...]) -> list[float]:
@@ -357,15 +384,20 @@ def _gap(distance: Numbers, nearer: Numbers, counts: Counts, fence: float, least
         start = int(np.searchsorted(-ranks, -(ranks[cut] + max(20.0, min(0.1 * n, MAX_TAIL), 5 * ranks[cut]))))
         start = min(start, cut - 1)
         excess, weights = distance[start:cut] - distance[start], counts[start:cut]
-        if _tail_spacing(excess, weights, float(nearer[cut] - distance[start]), ranks[cut]):
+        if _tail_spacing(excess, weights, float(nearer[cut] - distance[start]), ranks[cut], len(counts) - cut):
             return int(cut)
     return None
 
 
-def _tail_spacing(excess: Numbers, weights: Counts, value: float, rank: float) -> bool:
-    """Tell whether `value`, at `rank` from the end, is further from the last excess than a Pareto tail explains."""
+def _tail_spacing(excess: Numbers, weights: Counts, value: float, rank: float, n_distinct: int) -> bool:
+    """Tell whether `value` is further from the last excess than a Pareto tail explains.
+
+    `rank` rows and `n_distinct` different values lie at or beyond it. Where rates or rounded sums repeat, rows are not
+    draws of their own, and any step would be significant: `rank` is divided by how often a value of the tail occurs.
+    """
     if len(excess) < 5:
         return False
+    place = max(float(n_distinct), rank / float(weights.mean()))
     # what lies beyond counts as if it lay at the last value before: censored, or the tail would look too short
     weights = weights.astype(float)
     weights[-1] += rank
@@ -382,4 +414,4 @@ def _tail_spacing(excess: Numbers, weights: Counts, value: float, rank: float) -
     shape = float(np.clip(shape + 1 / np.sqrt(k), 0.01, 0.9))
     size = mean * (1 - shape)
     steps = np.log1p(shape * np.array([excess[-1], value]) / size) / shape
-    return bool(np.exp(-(steps[1] - steps[0]) * rank) < ALPHA / (rank * (rank + 1)))
+    return bool(np.exp(-(steps[1] - steps[0]) * place) < ALPHA / (place * (place + 1)))

@@ -10,6 +10,7 @@ from scipy import stats
 
 from segmentation._format import name_some, number
 from segmentation.sources._audit_finding import Finding
+from segmentation.sources._audit_numerals import numbers_in
 from segmentation.sources._audit_table import Column, Table
 from segmentation.sources._audit_words import UNSURE_WORDS, is_blank, is_missing_word, plain_word
 
@@ -19,6 +20,7 @@ Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 _NEGATIVE_CODES = (-1.0, -2.0, -7.0, -8.0, -9.0)
+_NEAR_NINES = frozenset({"77", "97", "98", "997", "998", "9997", "9998", "99997", "99998"})
 _LIMITS = (
     2147483647.0,
     -2147483648.0,
@@ -74,7 +76,7 @@ def _is_code(value: float) -> bool:
     if value in _NEGATIVE_CODES or value in _LIMITS:
         return True
     digits = f"{abs(value):.10g}".replace(".", "")
-    return 2 <= len(digits) <= 12 and (set(digits) in ({"9"}, {"8"}) or digits in {"77", "97", "98", "997", "998"})
+    return 2 <= len(digits) <= 12 and (set(digits) in ({"9"}, {"8"}) or digits in _NEAR_NINES)
 
 
 def code_values(values: Numbers, counts: Counts, *, is_price: bool = False) -> NDArray[np.bool_]:
@@ -129,7 +131,7 @@ def _few_codes(values: Numbers) -> NDArray[np.bool_]:
                 text = digit * n
                 text = text if cut == 0 else f"{text[:-cut]}.{text[-cut:]}"
                 known += [float(text), -float(text)]
-    known += [*_NEGATIVE_CODES, *_LIMITS, *(s * v for s in (1.0, -1.0) for v in (77.0, 97.0, 98.0, 997.0, 998.0))]
+    known += [*_NEGATIVE_CODES, *_LIMITS, *(s * float(v) for s in (1.0, -1.0) for v in _NEAR_NINES)]
     return np.isin(values, known)
 
 
@@ -170,23 +172,29 @@ def spikes(values: Numbers, counts: Counts) -> NDArray[np.bool_]:
     chosen = np.zeros(len(values), dtype=bool)
     if len(values) < 50:
         return chosen
-    inner = np.ones(len(values), dtype=bool)
-    inner[[0, -1]] = False
-    inner &= values != 0
-    positive = values > 0
-    if positive.any():
-        inner[np.argmax(positive)] = False  # the floor of what is above zero
-    if not inner.any():
+    inside = inner(values)
+    if not inside.any():
         return chosen
     # the edges are natural heaps themselves and must not hide a heap inside
-    order = np.argsort(np.where(inner, counts, -1), kind="stable")[::-1]
+    order = np.argsort(np.where(inside, counts, -1), kind="stable")[::-1]
     top = int(order[0])
-    second = int(counts[order[1]]) if len(order) > 1 and inner[order[1]] else 0
+    second = int(counts[order[1]]) if len(order) > 1 and inside[order[1]] else 0
     near = [i for i in range(max(0, top - 5), min(len(values), top + 6)) if i != top]
     local = 3.0 * float(counts[near].max())
     if counts[top] >= max(10, 5 * second) and stats.poisson.sf(counts[top] - 1, local) < _ALPHA:
         chosen[top] = True
     return chosen
+
+
+def inner(values: Numbers) -> NDArray[np.bool_]:
+    """Mark the values where no heap is natural: neither 0, nor the ends, nor the floor of what is above zero."""
+    inside = np.ones(len(values), dtype=bool)
+    inside[[0, -1]] = False
+    inside &= values != 0
+    positive = values > 0
+    if positive.any():
+        inside[np.argmax(positive)] = False
+    return inside
 
 
 def zeros(values: Numbers, counts: Counts) -> bool:
@@ -221,17 +229,15 @@ def fix_values(column: Column, values: Numbers) -> list[object]:
     """Return values as they stand in the column, which may be text."""
     if column.kind != "text":
         return [float(v) if v != int(v) else int(v) for v in values]
-    from segmentation.sources._audit_text import parse_number
-
-    wanted = set(values.tolist())
-    return [raw for raw, text in zip(column.distinct[0], column.texts, strict=True) if parse_number(text) in wanted]
+    read = numbers_in(column)
+    return [raw for raw, number_ in zip(column.distinct[0], read, strict=True) if number_ in set(values.tolist())]
 
 
 def spike_finding(table: Table, column: Column, numbers: Numbers, value: float, n: int, next_most: int) -> Finding:
     """Report one value that occurs far too often."""
     return table.finding(
         "spike", "warning", [column.name], numbers == value,
-        f"{number(value)} occurs {n:,} times, the next most frequent value {next_most:,} times: "
+        f"{number(value)} occurs {n:,} times, the next most frequent value inside the range {next_most:,} times: "
         "a default, a mean filled in, or a cap",
         "Ask what it stands for; set missing if it was filled in.",
         {"action": "set_missing", "columns": [column.name], "values": fix_values(column, np.array([value]))},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segmentation.sources._audit_finding import Finding
 
-__all__ = ["Column", "Table", "words_of"]
+__all__ = ["Column", "Table", "as_dates", "naive", "words_of"]
 
 EXAMPLES = 5
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -49,6 +49,8 @@ class Column:
     def __post_init__(self) -> None:
         self.words = frozenset(words_of(self.name))
         self.kind = self.kind or _kind(self.series)
+        if self.kind == "number" and _too_long(self.series):
+            self.kind = "code"
 
     @cached_property
     def missing(self) -> NDArray[np.bool_]:
@@ -120,6 +122,15 @@ def naive(series: pd.Series) -> pd.Series:
     return series
 
 
+def _too_long(series: pd.Series) -> bool:
+    """Whether whole numbers are so long that floats confuse them: ids of machines, never quantities."""
+    whole = pd.api.types.is_integer_dtype(series.dtype) or series.dtype == object
+    if not whole or series.isna().all():
+        return False
+    middle = float(np.nanmedian(series.to_numpy(dtype=float, na_value=np.nan)))
+    return abs(middle) > 2**53 and pd.api.types.infer_dtype(series, skipna=True) == "integer"
+
+
 def _kind(series: pd.Series) -> str:
     types = pd.api.types
     if types.is_bool_dtype(series.dtype):
@@ -137,6 +148,8 @@ def _kind(series: pd.Series) -> str:
 
 def _kind_of_objects(series: pd.Series) -> str:
     inferred = pd.api.types.infer_dtype(series, skipna=True)
+    if inferred in {"mixed", "mixed-integer"} and any(_holds_others(value) for value in series):
+        return "other"
     if inferred in {"string", "mixed", "mixed-integer", "empty"}:
         return "text" if inferred != "empty" else "empty"
     if inferred == "boolean":
@@ -144,6 +157,19 @@ def _kind_of_objects(series: pd.Series) -> str:
     if inferred in {"integer", "floating", "mixed-integer-float", "decimal"}:
         return "number"
     return "date" if inferred in {"datetime64", "datetime", "date"} else "other"
+
+
+def _holds_others(value: object) -> bool:
+    """Whether a cell is a list, dictionary, array or the like, which no check can compare."""
+    return not isinstance(value, str) and (isinstance(value, Collection | np.ndarray) or not _hashable(value))
+
+
+def _hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 class Table:
@@ -154,7 +180,7 @@ class Table:
         self.as_of = pd.Timestamp(as_of)
         self.as_of_given = as_of_given
         self.n_rows = len(frame)
-        self.columns = [Column(name, _as_dates(frame[name])) for name in frame.columns]
+        self.columns = [Column(name, as_dates(frame[name])) for name in frame.columns]
         self.id_column = self._find_id()
 
     def __getitem__(self, name: Hashable) -> Column:
@@ -162,7 +188,9 @@ class Table:
 
     def _find_id(self) -> Column | None:
         """Return the column that identifies customers: by its name, and among several the one with most values."""
-        named = [column for column in self.columns if column.looks_like_id and column.kind in {"number", "text"}]
+        named = [
+            column for column in self.columns if column.looks_like_id and column.kind in {"number", "text", "code"}
+        ]
         named.sort(key=lambda column: (not column.names_people, -column.n_distinct))
         return named[0] if named else None
 
@@ -222,10 +250,29 @@ class Table:
         )
 
 
-def _as_dates(series: pd.Series) -> pd.Series:
-    """Objects that are dates become datetimes, where pandas' range allows."""
-    if series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) in {"datetime", "date"}:
-        return pd.to_datetime(series, errors="coerce")
-    if series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "decimal":
+def as_dates(series: pd.Series) -> pd.Series:
+    """Objects and categories that are dates become datetimes, decimals floats; none is lost on the way."""
+    if isinstance(series.dtype, pd.CategoricalDtype) and pd.api.types.is_datetime64_any_dtype(
+        series.cat.categories.dtype
+    ):
+        return series.astype(series.cat.categories.dtype)
+    if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind == "M":  # date32 cannot be compared with times
+        series = series.astype(object)
+    if series.dtype != object:
+        return series
+    inferred = pd.api.types.infer_dtype(series, skipna=True)
+    if inferred in {"datetime", "date"}:
+        moments = [_moment(value) for value in series]
+        return pd.Series(np.array(moments, dtype="datetime64[us]"), index=series.index, name=series.name)
+    if inferred == "decimal":
         return series.astype(float)
     return series
+
+
+def _moment(value: Any) -> Any:
+    """Return a date or time without a zone, in UTC; microseconds reach from the year 1 to 9999, nanoseconds do not."""
+    if pd.isna(value):
+        return None
+    if getattr(value, "tzinfo", None) is not None:
+        value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    return value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else value

@@ -9,54 +9,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, name_some, percent
 from segmentation.sources._audit_finding import Finding
+from segmentation.sources._audit_numerals import decimal_marks, parse_number
 from segmentation.sources._audit_table import Column, Table
 from segmentation.sources._audit_words import is_blank, is_missing_word
 
-__all__ = ["parse_number", "parse_numbers", "repair_encoding", "text_checks"]
+__all__ = ["repair_encoding", "text_checks"]
 
 MIN_SHARE_PARSED = 0.9
 """A column is one of numbers (dates) where nine in ten values read as such; the rest is then what is wrong with it."""
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_GROUPED = re.compile(r"[+-]?\d{1,3}([,' \u00a0\u202f]\d{3})+(\.\d+)?")
-_CONTINENTAL = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+|[+-]?\d{1,3}(\.\d{3}){2,}")
-_CURRENCY = re.compile(r"^[€$£¥%\s]+|(EUR|USD|GBP|CHF|[€$£¥%\s])+$")
 _ENTITY = re.compile(r"&(#\d{2,5}|#x[0-9a-fA-F]{2,4}|[a-zA-Z]{2,8});")
 _OPEN_CLASS = re.compile(r"[<>≤≥]=?\s*\d+|\d+\s*(\+|(or|and) (more|over|older|less|under))")
 _LOST_LETTER = re.compile(r"[A-Za-z]\?[a-z]")
-
-
-def parse_number(text: str) -> float:
-    """Read a number as people write it; NaN where it is none.
-
-    Examples
-    --------
-    >>> parse_number("1,234.50"), parse_number("1.234,50 €"), parse_number("12 %"), parse_number("ten")
-    (1234.5, 1234.5, 12.0, nan)
-    """
-    text = text.strip()
-    if _PLAIN.fullmatch(text):
-        return float(text)
-    text = _CURRENCY.sub("", text)
-    if _PLAIN.fullmatch(text):
-        return float(text)
-    if _GROUPED.fullmatch(text):
-        return float(re.sub(r"[,' \u00a0\u202f]", "", text))
-    if _CONTINENTAL.fullmatch(text):
-        return float(text.replace(".", "").replace(",", "."))
-    return float("nan")
-
-
-def parse_numbers(series: pd.Series) -> pd.Series:
-    """Read a column of numbers kept as text; what is none becomes missing."""
-    if pd.api.types.is_numeric_dtype(series):
-        return series
-    mapping = {value: parse_number(str(value)) for value in series.dropna().unique()}
-    return series.astype(object).map(mapping).astype(float)
 
 
 def repair_encoding(text: str) -> str | None:
@@ -108,16 +75,6 @@ class Text:
         return rows_with(self.column, [self.raw[i] for i in chosen])
 
 
-def numbers_in(column: Column) -> NDArray[np.float64]:
-    """Return the distinct values read as numbers; NaN where they are none."""
-    # Most text columns are not numbers at all: the first thousand values tell, and spare reading a million
-    texts = column.texts
-    start = np.array([parse_number(text) for text in texts[:1000]])
-    if len(start) == 0 or np.isnan(start).mean() > 0.9:
-        return np.full(len(texts), np.nan)
-    return np.array([parse_number(text) for text in texts])
-
-
 def text_checks(
     table: Table, column: Column, parsed: NDArray[np.float64], *, is_dates: bool = False
 ) -> Iterator[Finding]:
@@ -127,7 +84,7 @@ def text_checks(
         return
     yield from _mixed_types(text)
     yield from _numbers_as_text(text, parsed)
-    yield from _whitespace(text)
+    yield from _whitespace(text, parsed)
     yield from _case_variants(text)
     yield from _encoding(text)
     mostly_numbers = text.counts[~np.isnan(parsed)].sum() >= MIN_SHARE_PARSED * text.total
@@ -137,7 +94,9 @@ def text_checks(
 
 
 def _mixed_types(text: Text) -> Iterator[Finding]:
-    kinds = Counter(type(value).__name__ for value in text.raw)
+    kinds: Counter[str] = Counter()
+    for value, n in zip(text.raw, text.counts, strict=True):
+        kinds[type(value).__name__] += int(n)
     if len(kinds) < 2:
         return
     usual = kinds.most_common(1)[0][0]
@@ -170,20 +129,24 @@ def _numbers_as_text(text: Text, parsed: NDArray[np.float64]) -> Iterator[Findin
     examples = [text.texts[i] for i in np.flatnonzero(good)[:3]]
     is_code = text.column.looks_like_id or any(re.match(r"0\d", t) for t in text.texts) or _one_length(text, good)
     others = np.flatnonzero(~good & ~stands_for_missing).tolist()
-    if any(_OPEN_CLASS.fullmatch(text.texts[i].strip()) for i in others):  # 1, 2, 3+: classes, whose names are right
+    # 1, 2, 3+: classes, whose names are right; in a column of many values "> 9000" is just another cell
+    if text.is_category and any(_OPEN_CLASS.fullmatch(text.texts[i].strip()) for i in others):
         return
     if share >= MIN_SHARE_PARSED and not is_code and not _compact_dates(text, parsed):
         few = text.is_category and all(t.strip().isdigit() for t, g in zip(text.texts, good, strict=True) if g)
         rest = (
             f"; {count(int(weights[others].sum()), 'cell')} cannot be read: {_shown([text.texts[i] for i in others])}"
         )
+        doubt, fix = _marks(text, good)
         yield text.table.finding(
             "number_as_text", "note" if few else "warning", [text.column.name],
             text.rows(list(np.flatnonzero(good))),
             f"{percent(share)} of the values are numbers written as text, such as {_shown(examples)}"
-            + (rest if others else ""),
-            "Turn it into a number, unless the digits are names of categories.",
-            {"action": "to_number", "columns": [text.column.name]},
+            + (rest if others else "") + doubt,
+            "Turn it into a number, unless the digits are names of categories." if fix else
+            "Find out what the point or comma parts, and turn it into a number with "
+            "{'action': 'to_number', 'columns': [...], 'decimal': ...}.",
+            fix,
         )  # fmt: skip
     elif 0.05 <= share < MIN_SHARE_PARSED and not is_code and _mixes_numbers(text, good, others):
         yield text.table.finding(
@@ -192,6 +155,30 @@ def _numbers_as_text(text: Text, parsed: NDArray[np.float64]) -> Iterator[Findin
             f"({_shown([text.texts[i] for i in others])})",
             "Write a scale in one way: give every label its number, or every number its label.",
         )  # fmt: skip
+
+
+def _marks(text: Text, good: NDArray[np.bool_]) -> tuple[str, dict[str, object] | None]:
+    """Say what is open about points and commas, and give the fix where nothing is.
+
+    Where points and commas only ever stand before three digits, ``1.234`` may be a thousand or a little more than
+    one. A comma is then taken to part thousands where the numbers without one stay below a thousand, as they must.
+    """
+    texts = [t for t, g in zip(text.texts, good, strict=True) if g]
+    proven, open_ = decimal_marks(texts)
+    fix: dict[str, object] = {"action": "to_number", "columns": [text.column.name]}
+    if proven == ".,":
+        both = "; some have a decimal point and others a decimal comma"
+        return (f"{both}, and what has three digits behind can be read both ways", None) if open_ else (both, fix)
+    if proven:
+        return "", {**fix, "decimal": proven}
+    if not open_:
+        return "", fix
+    marked = [t for t in texts if "," in t or "." in t]
+    plain = [abs(parse_number(t)) for t in texts if "," not in t and "." not in t]
+    if plain and max(plain) < 1000 and not any("." in t for t in marked):
+        return "", {**fix, "decimal": "."}
+    mark = "point" if "." in marked[0] else "comma"
+    return f"; every {mark} stands before three digits, so that it may part thousands or decimals", None
 
 
 def _one_length(text: Text, good: NDArray[np.bool_]) -> bool:
@@ -220,10 +207,12 @@ def _mixes_numbers(text: Text, good: NDArray[np.bool_], others: list[int]) -> bo
     return text.is_category and signed and any(re.search(r"[A-Za-z]{2,}.*[+-]\d+$", text.texts[i]) for i in others)
 
 
-def _whitespace(text: Text) -> Iterator[Finding]:
+def _whitespace(text: Text, parsed: NDArray[np.float64]) -> Iterator[Finding]:
     chosen = [
         i for i, t in enumerate(text.texts) if t != " ".join(t.split()) and not is_blank(t) and not repair_encoding(t)
     ]
+    # inside a number a (no-break) space parts thousands
+    chosen = [i for i in chosen if np.isnan(parsed[i]) or text.texts[i] != text.texts[i].strip()]
     if text.is_free:  # inside a free text spaces and line ends are the writer's own
         chosen = [i for i in chosen if text.texts[i] != text.texts[i].strip()]
     if not chosen:
@@ -237,8 +226,15 @@ def _whitespace(text: Text) -> Iterator[Finding]:
 
 
 def _spelling_key(text: str) -> str:
+    """Write a value without case and separators; a point, dash or stroke at a digit says how much and stays.
+
+    Examples
+    --------
+    >>> _spelling_key("New-York") == _spelling_key("NEW YORK"), _spelling_key(".50 oz") == _spelling_key("50 oz")
+    (True, False)
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.sub(r"[\s_\-./]+", " ", folded).split()) or folded
+    return " ".join(re.sub(r"(?<!\d)[_\-./]+(?!\d)|[\s_]+", " ", folded).split()) or folded
 
 
 def _case_variants(text: Text) -> Iterator[Finding]:
@@ -343,8 +339,11 @@ def _rare_categories(text: Text) -> Iterator[Finding]:
 
     Log frequencies of levels in order have gaps. Were all gaps of one exponential distribution, a gap `g` after `k`
     gaps that sum to `S` has the tail probability ``(1 + g / S) ** -k`` (the F distribution with 2 and 2k degrees of
-    freedom). Two gaps of ln 2 are put before, so that three levels are enough. A gap counts that is below 5 % and
-    at least tenfold, and only for levels that together hold 1 % or less.
+    freedom). Two gaps of ln 2 are put before, so that three levels are enough. That test knows nothing of how near to
+    zero the shares of ordinary levels come by themselves; the broken stick does: of shares drawn uniformly from all
+    that sum to one (MacArthur 1957, :doi:`10.1073/pnas.43.3.293`), so many are so much smaller than the next with
+    probability `by_chance`. A gap counts that is below 5 % by both and at least tenfold, and only for levels that
+    together hold 1 % or less.
     """
     keep = [i for i, t in enumerate(text.texts) if not is_blank(t) and not is_missing_word(t)]
     if not text.is_category or len(keep) < 4:
@@ -381,9 +380,29 @@ def rare_from(counts: list[int], total: int) -> int | None:
         k, spread = len(before) + 2, float(before.sum()) + 2 * np.log(2)
         if sum(counts[cut:]) > total / 100:
             continue
-        if gap >= np.log(10) and (1 + gap / spread) ** -k < 0.05:
+        if (
+            gap >= np.log(10)
+            and (1 + gap / spread) ** -k < 0.05
+            and by_chance(float(np.exp(gap)), cut, len(counts)) < 0.05
+        ):
             return cut
     return None
+
+
+def by_chance(ratio: float, cut: int, n_levels: int) -> float:
+    """Return how likely a broken stick leaves all pieces after `cut` smaller than the next by `ratio` or more.
+
+    The spacings of ordered pieces are independent exponentials with rates 1 ... `n_levels` (Renyi), so the sum of the
+    first `n_levels - cut` of them is compared with the following one, whose rate is `cut`: a product of Laplace
+    transforms.
+
+    Examples
+    --------
+    >>> round(by_chance(10, 5, 6), 3), by_chance(26, 5, 8) < 0.001
+    (0.118, True)
+    """
+    rates = np.arange(cut + 1, n_levels + 1)
+    return float(np.prod(1 / (1 + (ratio - 1) * cut / rates)))
 
 
 def first_of(mapping: Mapping[str, int], n: int = 5) -> str:

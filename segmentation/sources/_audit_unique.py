@@ -16,6 +16,9 @@ from segmentation.sources._audit_table import Column, Table
 __all__ = ["row_checks"]
 
 Hash = NDArray[np.uint64]
+MORE_THAN_CHANCE = 5
+"""Equal pairs of rows beyond those that two halves of the columns, had they nothing to do with each other, would give.
+Columns do have to do with each other, and half as much again or twice as many pairs are no surprise."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -26,7 +29,7 @@ def row_checks(table: Table) -> Iterator[Finding]:
         return
     hashes = Hashes(table)
     duplicated = _repeats(hashes.total)
-    yield from _duplicate_rows(table, duplicated)
+    yield from _duplicate_rows(table, hashes, duplicated)
     yield from _apart_from_id(table, hashes)
     yield from _in_two_sources(table)
 
@@ -100,17 +103,24 @@ def _ids(table: Table) -> Iterator[Finding]:
     else:
         yield table.finding(
             "repeated_id", "note", [column.name], repeated,
-            f"{n_ids:,} ids in {table.n_rows:,} rows: rows are events or links, not customers",
+            f"{count(n_ids, 'id')} in {table.n_rows:,} rows: rows are events or links, not customers",
             "Make a table of customers of it (segmentation.features) before you segment.",
         )  # fmt: skip
 
 
-def _duplicate_rows(table: Table, duplicated: NDArray[np.bool_]) -> Iterator[Finding]:
+def _duplicate_rows(table: Table, hashes: Hashes, duplicated: NDArray[np.bool_]) -> Iterator[Finding]:
+    """Equal rows; without an id only where they are more than chance makes of such columns (see `_apart_from_id`)."""
     if not duplicated.any():
         return
     ids = table.id_column is not None
-    if not ids and duplicated.mean() >= 0.5:  # so few combinations that repeating is the rule
-        return
+    if not ids:
+        if duplicated.mean() >= 0.5:  # so few combinations that repeating is the rule
+            return
+        # a text or an amount that hardly ever repeats makes an equal row remarkable by itself
+        telling = any(c.n_distinct >= 0.9 * (table.n_rows - c.n_missing) > 0 for c in table.columns)
+        parts = _halves(hashes, list(range(len(table.columns))))
+        if not telling and _pairs(hashes.total) < MORE_THAN_CHANCE * _expected_pairs(parts, table.n_rows):
+            return
     yield table.finding(
         "duplicate_rows", "warning" if ids else "note", [], duplicated,
         f"{count(int(duplicated.sum()), 'row')} equal to one before in every column"
@@ -118,6 +128,14 @@ def _duplicate_rows(table: Table, duplicated: NDArray[np.bool_]) -> Iterator[Fin
         "Drop the copies if they were loaded twice; keep them if the same thing can happen twice.",
         {"action": "drop_duplicates", "columns": []},
     )  # fmt: skip
+
+
+def _halves(hashes: Hashes, positions: list[int]) -> list[Hash]:
+    """Hash every other column together."""
+    parts = [np.zeros_like(hashes.total), np.zeros_like(hashes.total)]
+    for turn, i in enumerate(positions):
+        parts[turn % 2] += hashes.of(i)
+    return parts
 
 
 def _expected_pairs(parts: list[Hash], n: int) -> float:
@@ -149,12 +167,10 @@ def _apart_from_id(table: Table, hashes: Hashes) -> Iterator[Finding]:
     rest = [i for i in range(len(table.columns)) if i not in unique]
     if len(rest) < 3:
         return
-    parts = [np.zeros(table.n_rows, dtype=np.uint64), np.zeros(table.n_rows, dtype=np.uint64)]
-    for turn, i in enumerate(rest):
-        parts[turn % 2] += hashes.of(i)
+    parts = _halves(hashes, rest)
     both = parts[0] + parts[1]
     extra = _repeats(both) & ~_repeats(hashes.total)
-    if not extra.any() or extra.mean() >= 0.5 or _pairs(both) < 5 * _expected_pairs(parts, table.n_rows):
+    if not extra.any() or extra.mean() >= 0.5 or _pairs(both) < MORE_THAN_CHANCE * _expected_pairs(parts, table.n_rows):
         return
     columns = [table.columns[i].name for i in rest]
     yield table.finding(

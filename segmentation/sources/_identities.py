@@ -109,8 +109,10 @@ def resolve_identities(
     shop            2            2            0
     """
     tables = read_sources(sources)
-    if max_shared is not None and max_shared < 1:
-        raise ValueError(f"max_shared must be at least 1, or None to link by every value; got {max_shared!r}.")
+    if max_shared is not None and (not isinstance(max_shared, int | np.integer) or max_shared < 1):
+        raise ValueError(
+            f"max_shared must be at least 1 and a whole number, or None to link by every value; got {max_shared!r}."
+        )
     _check_sources_named(record_id, tables, "record_id")
     if id_source is not None and id_source not in tables:
         raise ValueError(f"id_source must be one of the sources, {name_some(tables)}; got {id_source!r}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,24 @@ __all__ = ["Key", "normalise_email", "normalise_phone", "normalise_text"]
 
 NOT_DIGITS = re.compile(r"\D+")
 BLANKS = re.compile(r"\s+")
+NAMED = re.compile(r"[^<>]*<([^<>]+)>")
+FLOAT = re.compile(r"\d+\.0")
+
+
+def _folded(text: str) -> str:
+    """Write one character one way: full-width forms, digits of other scripts; zero-width and control ones go."""
+    if text.isascii():
+        return text
+    normal = unicodedata.normalize("NFKC", text)
+    plain = (str(unicodedata.decimal(c)) if c.isdecimal() else c for c in normal if unicodedata.category(c) != "Cf")
+    return "".join(plain)
 
 
 def normalise_email(value: Any, *, ignore_dots_at: Collection[str] = (), ignore_tags: bool = False) -> str | None:
     """Write an e-mail address so that equal mailboxes are equal text.
 
-    Blanks are removed, a leading ``mailto:`` too, and case is folded. **Not** done unless asked for: the dots of
+    Blanks and characters that are not seen are removed, a leading ``mailto:`` too, and case is folded; of
+    ``Jane Doe <jane@example.com>`` the address counts. **Not** done unless asked for: the dots of
     ``jane.doe@gmail.com`` stay, because only some providers ignore them, and so does the tag of
     ``jane+shop@example.com``; misspelt domains are never repaired.
 
@@ -51,7 +64,9 @@ def normalise_email(value: Any, *, ignore_dots_at: Collection[str] = (), ignore_
     >>> normalise_email("none") is None
     True
     """
-    text = BLANKS.sub("", str(value)).casefold().removeprefix("mailto:")
+    text = BLANKS.sub("", _folded(str(value))).casefold()
+    named = NAMED.fullmatch(text)
+    text = (named[1] if named else text).removeprefix("mailto:")
     mailbox, _, domain = text.partition("@")
     if ignore_tags:
         mailbox = mailbox.partition("+")[0]
@@ -70,7 +85,8 @@ def normalise_phone(value: Any, *, country_code: str | None = None, trunk_prefix
     Parameters
     ----------
     value : str or number
-        Whole numbers may be floats; a leading zero that a numeric column has lost cannot be restored.
+        Whole numbers may be floats, also as text (``"4930123.0"``); a leading zero that a numeric column has lost
+        cannot be restored.
     country_code : str, optional
         Code of the country of national numbers, such as ``"49"``; they lose one `trunk_prefix` and gain it.
     trunk_prefix : str, default="0"
@@ -88,7 +104,9 @@ def normalise_phone(value: Any, *, country_code: str | None = None, trunk_prefix
     >>> normalise_phone("030/1234", country_code="49")
     '+49301234'
     """
-    text = plain_text(value) or ""
+    text = _folded(plain_text(value) or "").strip().removeprefix("tel:")
+    if FLOAT.fullmatch(text):  # a column of numbers that was written to text
+        text = text.removesuffix(".0")
     digits = NOT_DIGITS.sub("", text)
     if not digits:
         return None

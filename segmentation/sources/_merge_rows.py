@@ -119,6 +119,7 @@ def _customers_of_rows(
         notes.append(f"customer ids: {note}")
     there = known(joined)
     joined = _whole_ids(joined, there)
+    notes.extend(_near_ids(joined[there]))
     ends = np.cumsum([len(values) for values in columns.values()])
     starts = ends - [len(values) for values in columns.values()]
     return {
@@ -127,6 +128,22 @@ def _customers_of_rows(
         else joined.iloc[start:end].reset_index(drop=True)
         for name, start, end in zip(columns, starts, ends, strict=True)
     }
+
+
+def _near_ids(ids: pd.Series) -> list[str]:
+    """Say which ids of text differ in nothing but blanks and case: they are taken as they stand, as two people."""
+    if not (ids.dtype == object or pd.api.types.is_string_dtype(ids.dtype)):
+        return []
+    distinct = pd.Series(ids.unique(), dtype=object)
+    folded = distinct.map(lambda value: " ".join(value.split()).casefold() if isinstance(value, str) else value)
+    near = distinct[folded.duplicated(keep=False)]
+    if near.empty:
+        return []
+    groups = folded[near.index].nunique()
+    return [
+        f"customer ids that differ in blanks or case only are different customers: {name_some(near)} "
+        f"({count(groups, 'id')} in {len(near):,} ways of writing)"
+    ]
 
 
 def _whole_ids(values: pd.Series, there: NDArray[np.bool_]) -> pd.Series:
@@ -195,7 +212,9 @@ def _read_source(
     time = np.full(len(table), NO_TIME) if when is None else _times(column_values(table, when, name, "updated"), name)
     by_column = isinstance(identity, str | Mapping)
     id_column = (identity[name] if isinstance(identity, Mapping) else identity) if by_column else None
-    no_values = {id_column, when, record_id.get(name) if isinstance(record_id, Mapping) else record_id}
+    # None stands for "not given", and is no name here: a column may be called None
+    named = (id_column, when, record_id.get(name) if isinstance(record_id, Mapping) else record_id)
+    no_values = {column for column in named if column is not None}
     values = table[[column for column in table.columns if column not in no_values]].reset_index(drop=True)
     reason = np.full(len(table), "", dtype=object)
     if last is not None:

@@ -189,6 +189,11 @@ def _apply(
             continue
         offered = values.iloc[candidate[group]].set_axis([sources[i] for i in source[group]])
         answer = function(offered)
+        if pd.api.types.is_list_like(answer):
+            raise ValueError(
+                f"column {column!r}: {function_name(function)}() returned a {type(answer).__name__} for the values "
+                f"{offered.to_dict()!r}; return a single value."
+            )
         if answer is None or pd.isna(answer) or (isinstance(answer, str) and not answer.strip()):
             raise ValueError(
                 f"column {column!r}: {function_name(function)}() returned a missing value for the values "

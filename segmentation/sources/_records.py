@@ -45,6 +45,11 @@ def read_sources(sources: Any) -> dict[str, pd.DataFrame]:
             )
     tables = {name: to_pandas(frame, name=f"sources[{name!r}]") for name, frame in sources.items()}
     for name, table in tables.items():
+        if table.columns.nlevels > 1:
+            raise ColumnError(
+                f"source {name!r} has {table.columns.nlevels} levels of column names, such as {table.columns[0]!r}; "
+                "flatten them first: table.columns = ['_'.join(map(str, names)) for names in table.columns]."
+            )
         if not table.columns.is_unique:
             twice = table.columns[table.columns.duplicated()].unique()
             raise ColumnError(f"source {name!r} has columns of the same name: {name_some(twice)}. Rename one of them.")
