@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from segmentation import __version__
-from segmentation._cli import _files, _job, _show, _write
+from segmentation._cli import _files, _job, _report, _show, _write
 from segmentation._cli._arguments import FILE_ARGUMENTS, VERIFY, parser, verify_parser
-from segmentation._cli._errors import CommandError, one_line
+from segmentation._cli._errors import CommandError, needs_extra, one_line
 from segmentation._format import count
 from segmentation._progress import progress
 from segmentation.exceptions import FitDiagnosisWarning
@@ -84,17 +84,26 @@ def _main_job(words: Sequence[str]) -> int:
     start = time.perf_counter()
     settings = _settings(arguments)
     names = ["customers", "segments"]
+    with_report = _with_report(arguments)
     if arguments.output is not None:
-        _write.check_output(arguments.output, names, arguments.format, force=arguments.force)
+        others = ["report.html"] if with_report else []
+        _write.check_output(arguments.output, names, arguments.format, force=arguments.force, others=others)
     notes: list[str] = []
     doubts: list[str] = []
     with _collected(notes, doubts), progress(what="reading", total=len(_job.STEPS) + 1, show=arguments.progress) as bar:
         orders = _orders(arguments)
         bar.update()
         result = _job.run(orders, settings, bar)
-    written = _write_result(arguments, result)
+    remarks = _labelled(notes, doubts, result.diagnosis)
+    pages: dict[str, str] = {}
+    if with_report:
+        more: list[str] = []
+        with _collected(more, more):
+            pages["report"] = _report.report_of(orders, result, settings, remarks).to_html()
+        remarks += [("note", text) for text in more]
+    written = _write_result(arguments, result, pages)
     print(f"customer-segments {__version__}\n")
-    print(_show.show(orders, result, settings, _labelled(notes, doubts, result.diagnosis)))
+    print(_show.show(orders, result, settings, remarks))
     print(f"\n{written}\nDone in {time.perf_counter() - start:.1f} s.")
     return OK
 
@@ -124,8 +133,8 @@ def _settings(arguments: argparse.Namespace) -> _job.Settings:
     if arguments.file is None and given:
         verb = "say" if len(given) > 1 else "says"
         raise CommandError(f"{', '.join(given)} {verb} something about a file, and no FILE is given.")
-    if arguments.output is None and (arguments.force or arguments.format):
-        raise CommandError("--format and --force need --output DIR; without it nothing is written.")
+    if arguments.output is None and (arguments.force or arguments.format or arguments.report):
+        raise CommandError("--format, --force and --report need --output DIR; without it nothing is written.")
     arguments.format = arguments.format or _write.FORMATS[0]
     return _job.Settings(
         n_segments=arguments.segments,
@@ -136,17 +145,30 @@ def _settings(arguments: argparse.Namespace) -> _job.Settings:
         annual_discount_rate=arguments.annual_discount_rate,
         margin=arguments.margin,
         random_state=arguments.random_state,
+        minimum_cell=arguments.minimum_cell,
     )
 
 
-def _write_result(arguments: argparse.Namespace, result: _job.Result) -> str:
-    """Write the tables where that is wanted, and say what was written."""
+def _with_report(arguments: argparse.Namespace) -> bool:
+    """Whether a report is written: where it is asked for, or can be."""
+    if arguments.output is None or arguments.report is False:
+        return False
+    if arguments.report and not _report.is_possible():
+        raise needs_extra("report", _report.missing(), "--report")
+    return _report.is_possible()
+
+
+def _write_result(arguments: argparse.Namespace, result: _job.Result, pages: dict[str, str]) -> str:
+    """Write the tables and the report where that is wanted, and say what was written."""
     if arguments.output is None:
-        return "Nothing was written; --output DIR writes the tables of customers and segments."
+        return "Nothing was written; --output DIR writes the tables of customers and segments, and a report."
     tables = {"customers": result.customers, "segments": result.segments}
-    paths = _write.write_tables(tables, arguments.output, arguments.format)
-    sizes = [count(len(table), "row") for table in tables.values()]
-    return "\n".join(f"Written: {path} ({size})" for path, size in zip(paths, sizes, strict=True))
+    paths = _write.write_tables(tables, arguments.output, arguments.format, pages)
+    sizes = [count(len(table), "row") for table in tables.values()] + ["open it in a browser"] * len(pages)
+    lines = [f"Written: {path} ({size})" for path, size in zip(paths, sizes, strict=True)]
+    if not pages and arguments.report is None:
+        lines.append(f"No report.html: it needs {_report.missing()}, not installed here: {_report.INSTALL}")
+    return "\n".join(lines)
 
 
 @contextmanager

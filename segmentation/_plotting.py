@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["COLOURS", "axes_or_new", "date_number", "date_ticks", "label_lines", "new_figure", "tidy"]
+__all__ = ["COLOURS", "axes_or_new", "date_number", "date_ticks", "label_lines", "new_figure", "shorten", "tidy"]
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart; black is kept for what happened.
 COLOURS: Mapping[str, str] = {
@@ -49,6 +49,20 @@ def tidy(ax: Any, *, title: str, x: str, y: str) -> None:
     ax.grid(visible=True, color="#E6E6E6", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def shorten(text: Any, width: int = 24) -> str:
+    """Cut a long name in its middle, so that both ends, which tell names apart, stay.
+
+    Examples
+    --------
+    >>> shorten("families who travel by train every summer", 21)
+    'families w…ery summer'
+    """
+    whole = " ".join(str(text).split())
+    if len(whole) <= width:
+        return whole
+    return f"{whole[: width // 2].rstrip()}…{whole[len(whole) - (width - 1) // 2 :].lstrip()}"
 
 
 def date_number(day: dt.date) -> float:

@@ -124,7 +124,7 @@ def test_top_level_names():
         segmentation.nonsense  # noqa: B018
 
 
-HEAVY = ["matplotlib", "lifetimes", "hdbscan", "sklearn.cluster", "pyspark", "polars", "duckdb", "pyarrow", "dask"]
+HEAVY = ["matplotlib", "jinja2", "lifetimes", "hdbscan", "sklearn.cluster", "pyspark", "polars", "duckdb", "pyarrow", "dask"]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,7 @@ HEAVY = ["matplotlib", "lifetimes", "hdbscan", "sklearn.cluster", "pyspark", "po
         "import segmentation",
         "import segmentation.segmenters, segmentation.scorers, segmentation.prioritizers, segmentation.features",
         "import segmentation.sources, segmentation.governance, segmentation.clv, segmentation.verification",
+        "import segmentation.evaluation, segmentation.experiments, segmentation.reporting",
         "import segmentation.datasets; segmentation.datasets.load_cdnow()",
     ],
 )

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import segmentation as sg
 from segmentation import datasets, features
 from segmentation.__main__ import main
-from segmentation._cli import _cells, _files, _job, _show, _write
+from segmentation._cli import _cells, _files, _job, _report, _show, _write
 from segmentation._cli._errors import CommandError
 from segmentation._progress import progress
 from segmentation.exceptions import FitDiagnosisWarning, SegmentationWarning
@@ -73,16 +73,17 @@ def library_result(orders, n_segments=5, **scorer):
     return segments.join(customers).join(scores), table[[*table.columns.difference(bounds, sort=False), *bounds]]
 
 
-def run(capsys, *arguments):
-    """Run the command in this process; return status, standard output, standard error."""
-    status = main([str(argument) for argument in arguments])
+def run(capsys, *arguments, report=False):
+    """Run the command in this process, with a report only if that is asked for; return status, output, errors."""
+    words = [str(argument) for argument in arguments]
+    status = main([*words, "--no-report"] if "--output" in words and not report else words)
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 
 
 def refused(capsys, *arguments):
     """Run the command, check that it ends as bad input has to, and return its one line."""
-    status, out, err = run(capsys, *arguments)
+    status, out, err = run(capsys, *arguments, report=True)
     assert (status, out) == (2, "")
     assert err.startswith("segmentation: error: ")
     assert err.endswith("\n")
@@ -98,8 +99,8 @@ def write(path, text, encoding="utf-8"):
 def read_csv(path):
     """Read a written table with every digit, ids as text."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    texts = {"customer_id", "segment", "reason"}
-    return table.astype(dict.fromkeys(table.columns.difference(texts), float))
+    numbers = table.columns.difference(["customer_id", "segment", "reason"])
+    return table.assign(**{name: [float(text or "nan") for text in table[name]] for name in numbers})
 
 
 # ---------------------------------------------------------------------------------------------- what it prints
@@ -220,7 +221,7 @@ def test_version_and_help(capsys):
     status, out, err = run(capsys, "--help")
     assert (status, err) == (0, "")
     documented = set(re.findall(r"`(--[a-z-]+)", DOCS.read_text()))
-    assert documented == set(re.findall(r"^  (--[a-z-]+)", out, re.M)) | {"--no-progress", "--help"}
+    assert documented == set(re.findall(r"^  (--[a-z-]+)", out, re.M)) | {"--no-progress", "--no-report", "--help"}
 
 
 # ----------------------------------------------------------------------------------------------- what it writes
@@ -228,11 +229,12 @@ def test_version_and_help(capsys):
 
 def test_csv_holds_what_the_library_gives(capsys, orders_csv, expected, tmp_path):
     folder = tmp_path / "new" / "folder"
-    status, out, _ = run(capsys, orders_csv, "--output", folder)
+    status, out, _ = run(capsys, orders_csv, "--output", folder, report=True)
     assert status == 0
     assert f"Written: {folder / 'customers.csv'} (200 rows)" in out
     assert f"Written: {folder / 'segments.csv'} (5 rows)" in out
-    assert sorted(path.name for path in folder.iterdir()) == ["customers.csv", "segments.csv"]
+    assert f"Written: {folder / 'report.html'} (open it in a browser)" in out
+    assert sorted(path.name for path in folder.iterdir()) == ["customers.csv", "report.html", "segments.csv"]
     customers, segments = expected
     written = read_csv(folder / "customers.csv").set_index("customer_id")
     pd.testing.assert_frame_equal(
@@ -305,7 +307,68 @@ def test_columns_are_those_promised(capsys, orders, tmp_path, keep, conditions, 
     assert customers.columns.tolist() == promised("customers", *conditions)
     assert segments.columns.tolist() == promised("segments", *conditions, scores=scores)
     assert f"Priorities (by {scores[0]}_total" in out
-    assert segments[f"{scores[0]}_total"].is_monotonic_decreasing
+    assert segments[f"{scores[0]}_total"].dropna().is_monotonic_decreasing
+
+
+@pytest.fixture(scope="module")
+def few_orders(orders, tmp_path_factory):
+    """Orders of 60 customers in segments of 28, 14, 11, 4 and 3."""
+    few = orders[orders["customer_id"].isin(orders["customer_id"].unique()[:60])].reset_index(drop=True)
+    path = tmp_path_factory.mktemp("few") / "orders.csv"
+    few.to_csv(path, index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitDiagnosisWarning)
+        return path, *library_result(few)
+
+
+def test_figures_of_small_segments_are_shown_nowhere(capsys, few_orders, tmp_path):
+    path, customers, segments = few_orders
+    size = segments["n_customers"]
+    assert sorted(size) == [3, 4, 11, 14, 28]
+    small = size.index[size < 14]  # 3 and 4 are fewer than ten together, so 11 goes too
+    status, out, _ = run(capsys, path, "--output", tmp_path)
+    assert status == 0
+    assert f"note: {len(small)} segments blanked" in out
+    assert "--minimum-cell 0 shows all" in out
+    written = read_csv(tmp_path / "segments.csv").set_index("segment")
+    figures = written.columns.drop(["priority", "reason"])
+    assert written.loc[small, figures].isna().all(axis=None)
+    assert written.loc[small, "reason"].eq("not shown: it rests on figures that are suppressed").all()
+    assert written["priority"].tolist() == [1, 2, 3, 4, 5]
+    others = segments.index.difference(small)
+    np.testing.assert_array_equal(written.loc[others, figures], segments.loc[others, figures].to_numpy(float))
+    assert re.search(r"^segment_1,28,", (tmp_path / "segments.csv").read_text(), re.M)  # a whole number still
+    for segment in small:
+        assert f"  {segment}  not shown" in out
+        row = next(line for line in out.splitlines() if re.match(rf"  {segment} +-", line))
+        assert set(row.split()[1:]) == {"-"}
+        for name in ("clv_mean", "clv_total", "total_spend"):
+            assert f"{segments.loc[segment, name]:,.2f}" not in out
+    assert len(read_csv(tmp_path / "customers.csv")) == len(customers)
+
+
+def test_the_limit_of_small_cells_is_the_users(capsys, few_orders, tmp_path):
+    path, _, segments = few_orders
+    status, out, _ = run(capsys, path, "--minimum-cell", 0, "--output", tmp_path)
+    assert status == 0
+    assert "not shown" not in out
+    written = read_csv(tmp_path / "segments.csv").set_index("segment")
+    pd.testing.assert_frame_equal(
+        written, segments, check_dtype=False, check_index_type=False, rtol=0, atol=0, check_names=False
+    )
+    status, out, _ = run(capsys, path, "--minimum-cell", 20)
+    assert "note: 4 segments blanked" in out  # 11 and 14 are 20 and more together with 4 and 3
+    assert "fewer than 20 customers" in " ".join(out.split())
+    assert "a whole number" in refused(capsys, path, "--minimum-cell", "few")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "xlsx"])
+def test_blanked_counts_are_whole_or_missing_in_every_format(capsys, few_orders, tmp_path, kind):
+    path, _, segments = few_orders
+    assert run(capsys, path, "--output", tmp_path, "--format", kind)[0] == 0
+    read = pd.read_parquet if kind == "parquet" else pd.read_excel
+    n_customers = read(tmp_path / f"segments.{kind}")["n_customers"]
+    assert n_customers.dropna().tolist() == segments["n_customers"][lambda n: n >= 14].tolist()
 
 
 def test_existing_files_are_replaced_only_by_force(capsys, orders_csv, tmp_path):
@@ -315,9 +378,89 @@ def test_existing_files_are_replaced_only_by_force(capsys, orders_csv, tmp_path)
     assert "--force" in line
     assert (tmp_path / "segments.csv").read_text() == "mine"
     assert not (tmp_path / "customers.csv").exists()
-    assert run(capsys, orders_csv, "--output", tmp_path, "--format", "parquet")[0] == 0  # other names
-    assert run(capsys, orders_csv, "--output", tmp_path, "--force")[0] == 0
+    assert run(capsys, orders_csv, "--output", tmp_path, "--format", "parquet", report=True)[0] == 0  # other names
+    assert "'segments.csv', 'report.html'" in refused(capsys, orders_csv, "--output", tmp_path)
+    assert run(capsys, orders_csv, "--output", tmp_path, "--force", report=True)[0] == 0
     assert (tmp_path / "segments.csv").read_text().startswith("segment,n_customers")
+
+
+def page_of(folder):
+    """Return the text of a written report as one line, without its tags, its style and the versions at its end."""
+    html = (folder / "report.html").read_text(encoding="utf-8").partition('<table class="facts"><caption>Versions')[0]
+    return " ".join(re.sub(r"<style.*?</style>|<script.*?</script>|<[^>]+>", " ", html, flags=re.DOTALL).split())
+
+
+def test_the_report_shows_what_is_printed_and_written(capsys, orders_csv, expected, tmp_path):
+    status, _, err = run(capsys, orders_csv, "--output", tmp_path, report=True)
+    assert (status, err) == (0, "")
+    text = page_of(tmp_path)
+    customers, segments = expected
+    first = segments.iloc[0]
+    assert f"200 customers in {len(segments)} segments." in text
+    assert f"What to do first: act on {segments.index[0]}. The reason: {first['reason']}." in text
+    for title in (
+        "The segments", "What to do first", "The segments in words", "What sets the segments apart", "The orders",
+        "Checks before the models", "The settings", "How this was made",
+    ):  # fmt: skip
+        assert title in text
+    assert f"{customers['total_spend'].mean():,.2f}" in text  # of all customers, in the words on the segments
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<svg") >= 3
+
+
+def test_figures_of_small_segments_are_not_in_the_report(capsys, few_orders, tmp_path):
+    path, _, segments = few_orders
+    small = segments.index[segments["n_customers"] < 14]
+    status, out, _ = run(capsys, path, "--output", tmp_path, report=True)
+    assert status == 0
+    text = page_of(tmp_path)
+    assert f"{len(small)} segments are not shown" in text
+    doubt = re.search(r"doubtful: (.{40})", out)[1]
+    assert f"doubtful: {doubt}" in text.partition("What the models have to say")[2]
+    for segment in small:
+        for name in ("clv_mean", "clv_total", "total_spend", "days_since_last_purchase"):
+            assert f"{segments.loc[segment, name]:,.2f}" not in text
+            assert f"{segments.loc[segment, name]:,.1f} " not in text
+    assert run(capsys, path, "--output", tmp_path, "--minimum-cell", 0, "--force", report=True)[0] == 0
+    text = page_of(tmp_path)
+    assert "not shown" not in text
+    assert f"{segments.loc[small[0], 'clv_mean']:,.2f}" in text
+
+
+@pytest.mark.parametrize("keep", ["no amount", "first order", "first order, no amount"])
+def test_there_is_a_report_whatever_could_be_estimated(capsys, orders, tmp_path, keep):
+    table = orders.drop(columns="amount") if "no amount" in keep else orders
+    table = table.drop_duplicates("customer_id") if "first" in keep else table
+    path = tmp_path / "orders.csv"
+    table.to_csv(path, index=False)
+    status, _, err = run(capsys, path, "--output", tmp_path, report=True)
+    assert (status, err) == (0, "")
+    expected = "No customer lifetime value could be computed" if "first" in keep else "There are no amounts"
+    assert expected in page_of(tmp_path)
+
+
+def test_without_its_packages_there_is_no_report_and_the_command_is_said(capsys, orders_csv, tmp_path, monkeypatch):
+    monkeypatch.setattr(_report, "missing", lambda: "jinja2")
+    status, out, _ = run(capsys, orders_csv, "--output", tmp_path, report=True)
+    assert status == 0
+    assert "No report.html: it needs jinja2, not installed here: pip install 'customer-segments[report]'" in out
+    assert not (tmp_path / "report.html").exists()
+    line = refused(capsys, orders_csv, "--output", tmp_path / "other", "--report")
+    assert "'jinja2'" in line
+    assert "customer-segments[report]" in line
+    assert "--report need --output DIR" in refused(capsys, orders_csv, "--report")
+
+
+def test_warnings_while_the_report_is_made_are_notes(capsys, orders_csv, tmp_path, monkeypatch):
+    real = _report.check_purchases
+
+    def noisy(*arguments, **options):
+        warnings.warn("there is something about this report", SegmentationWarning, stacklevel=1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(_report, "check_purchases", noisy)
+    status, out, err = run(capsys, orders_csv, "--output", tmp_path, report=True)
+    assert (status, err) == (0, "")
+    assert "note: there is something about this report" in out
 
 
 def test_a_failing_write_leaves_what_was_there(capsys, orders_csv, tmp_path, monkeypatch):

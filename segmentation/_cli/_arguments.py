@@ -14,6 +14,7 @@ from segmentation import __version__
 from segmentation._cli import _cells, _write
 from segmentation._cli._errors import CommandError
 from segmentation._format import name_some
+from segmentation.governance._anonymity import MINIMUM
 
 __all__ = ["FILE_ARGUMENTS", "VERIFY", "parser", "verify_parser"]
 
@@ -143,10 +144,26 @@ def _add_job_arguments(group: Any) -> None:
 
 def _add_output_arguments(group: Any) -> None:
     group.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder for customers.* and segments.*, made if needed"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for customers.*, segments.* and report.html, made if needed",
     )
     group.add_argument("--format", choices=_write.FORMATS, help="of these files (default: csv)")
+    group.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether report.html is written (default: where jinja2 and matplotlib are installed)",
+    )
     group.add_argument("--force", action="store_true", help="replace such files if they are there")
+    group.add_argument(
+        "--minimum-cell",
+        type=_whole(0),
+        default=MINIMUM,
+        metavar="N",
+        help=f"figures of segments that rest on fewer customers are not shown, 0 shows all (default: {MINIMUM})",
+    )
     group.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,

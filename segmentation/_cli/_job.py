@@ -12,10 +12,13 @@ import pandas as pd
 from segmentation._cli._errors import CommandError, one_line, refused_as
 from segmentation._cli._files import Orders
 from segmentation._format import count
+from segmentation._notes import notes_of
 from segmentation.compose import assign, score_customers
 from segmentation.draws import sample_segments
 from segmentation.exceptions import ColumnError, CustomerTableError, FitError, SegmentationWarning
 from segmentation.features import OrdersReport, btyd_table, rfm_table
+from segmentation.governance import suppress_small_cells
+from segmentation.governance._anonymity import MINIMUM
 from segmentation.prioritizers import ValuePrioritizer
 from segmentation.profile import profile_segments
 from segmentation.scorers import CLVScorer
@@ -44,22 +47,28 @@ class Settings:
     annual_discount_rate: float = 0.0
     margin: float = 1.0
     random_state: int = 0
+    minimum_cell: int = MINIMUM
 
 
 @dataclass(frozen=True)
 class Result:
     """What the job found.
 
-    `customers` is indexed by customer: the assignment, the features, the scores. `profile` and `plan` are the
-    library's tables. `no_value` says why there are no scores, and is None where there are; `diagnosis` is what the
-    fit of the model found worth knowing.
+    `customers` is indexed by customer: the assignment, the features, the scores; `purchases` is what the value model
+    was fitted to. `profile` and `plan` are the
+    library's tables, `published` both in one, in the order of the plan, small cells blanked where that was asked for,
+    and `not_shown` says what was blanked. `no_value` says why there are no scores, and is None where there are;
+    `diagnosis` is what the fit of the model found worth knowing.
     """
 
     report: OrdersReport
     customers: pd.DataFrame
     features: pd.DataFrame
+    purchases: pd.DataFrame
     profile: pd.DataFrame
     plan: pd.DataFrame
+    published: pd.DataFrame
+    not_shown: tuple[str, ...]
     ranked_by: str
     no_value: str | None
     diagnosis: tuple[str, ...]
@@ -67,9 +76,14 @@ class Result:
     @property
     def segments(self) -> pd.DataFrame:
         """One row per segment, first the one to act on first: the profile, the priorities, then the intervals."""
-        table = self.profile.loc[self.plan.index].join(self.plan)
+        table = self.published
         bounds = [name for name in self.profile.columns if name.endswith(("_low", "_high"))]
         return table[[*(name for name in table.columns if name not in bounds), *bounds]]
+
+    @property
+    def hidden(self) -> tuple[Any, ...]:
+        """Segments of which nothing is shown."""
+        return tuple(self.published.index[self.published["n_customers"].isna()])
 
 
 def run(orders: Orders, settings: Settings, bar: Any) -> Result:
@@ -98,9 +112,36 @@ def run(orders: Orders, settings: Settings, bar: Any) -> Result:
     profile = profile_segments(segments, scores=ranking, features=features, draws=draws)
     ranked_by = f"{ranking.columns[0]}_total"
     plan = ValuePrioritizer(by=ranked_by).prioritize(profile)
+    published, not_shown = _published(profile, plan, segments, features, settings.minimum_cell)
     bar.update()
     tables = [segments, features] if scores is None else [segments, features, scores]
-    return Result(report, pd.concat(tables, axis=1), features, profile, plan, ranked_by, no_value, diagnosis)
+    return Result(
+        report=report,
+        customers=pd.concat(tables, axis=1),
+        features=features,
+        purchases=purchases,
+        profile=profile,
+        plan=plan,
+        published=published,
+        not_shown=not_shown,
+        ranked_by=ranked_by,
+        no_value=no_value,
+        diagnosis=diagnosis,
+    )
+
+
+def _published(
+    profile: pd.DataFrame, plan: pd.DataFrame, segments: pd.DataFrame, features: pd.DataFrame, minimum: int
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return profile and plan in one, without figures about fewer than `minimum` customers, and what is blanked."""
+    table = profile.loc[plan.index].join(plan)
+    if minimum < 2:  # nobody is fewer than one customer
+        return table, ()
+    shown = suppress_small_cells(table, minimum, assignment=segments, features=features)
+    blanked = tuple(note for note in notes_of(shown) if note not in notes_of(profile))
+    counts = [name for name in shown.columns if name == "n_customers" or name.endswith("_n")]
+    # counts stay whole numbers, also where some are blank
+    return pd.DataFrame(shown).astype(dict.fromkeys(counts, "Int64")) if blanked else table, blanked
 
 
 def _next(bar: Any, what: str) -> None:

@@ -82,11 +82,12 @@ def show(orders: Orders, result: Result, settings: Settings, notes: Iterable[tup
         _descriptions(result),
         "",
         *_value_lines(result, settings),
-        _table(result.profile),
+        _table(result.published.loc[result.profile.index]),
+        *(_wrapped("note: ", note, "  ") for note in _not_shown(result)),
         *(_wrapped(f"{label}: ", text, "  ") for label, text in notes),
         "",
         f"Priorities (by {result.ranked_by}, the largest first)",
-        _priorities(result.plan),
+        _priorities(result.published),
     ]
     return "\n".join(parts)
 
@@ -108,6 +109,9 @@ def _descriptions(result: Result) -> str:
     for segment, row in result.profile.iterrows():
         if not row["n_customers"]:
             lines.append(f"  {segment}  no customers")
+            continue
+        if segment in result.hidden:
+            lines.append(f"  {segment}  not shown")
             continue
         words = [_compared(name, row[name], averages[name]) for name in result.features.columns]
         lines.append(_wrapped(f"{segment}  ", ", ".join(words), "  "))
@@ -147,6 +151,13 @@ def _value_lines(result: Result, settings: Settings) -> list[str]:
     if settings.annual_discount_rate:
         terms += f", discounted at {percent(settings.annual_discount_rate)} a year"
     return [f"Profile ({terms})"]
+
+
+def _not_shown(result: Result) -> list[str]:
+    """Say which figures stand in no table of segments, and why."""
+    if not result.not_shown:
+        return []
+    return [*result.not_shown, f"{MISSING} in place of a figure: not shown. --minimum-cell 0 shows all."]
 
 
 def _table(profile: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ NOT_IN_EXCEL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 EXCEL_ROWS, EXCEL_TEXT, EXCEL_DIGITS = 1_048_576, 32_767, 15
 
 
-def check_output(folder: Path, names: list[str], kind: str, *, force: bool) -> None:
+def check_output(folder: Path, names: list[str], kind: str, *, force: bool, others: Sequence[str] = ()) -> None:
     """Say before the work begins what would keep its results from being written.
 
     Raises
@@ -45,28 +46,32 @@ def check_output(folder: Path, names: list[str], kind: str, *, force: bool) -> N
         raise CommandError(f"--output {str(folder)!r}: {str(existing)!r} is a file, not a folder.")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise CommandError(f"--output {str(folder)!r}: writing to {str(existing)!r} is not permitted.")
-    there = [name for name in names if os.path.lexists(folder / f"{name}.{kind}")]
+    there = [name for name in (*(f"{name}.{kind}" for name in names), *others) if os.path.lexists(folder / name)]
     if there and not force:
         raise CommandError(
-            f"--output {str(folder)!r} has {name_some(f'{name}.{kind}' for name in there)} already: "
-            "give --force to replace them, or another folder."
+            f"--output {str(folder)!r} has {name_some(there)} already: give --force to replace them, or another folder."
         )
     for name in there:
-        if os.path.isdir(folder / f"{name}.{kind}"):
-            raise CommandError(f"{str(folder / f'{name}.{kind}')!r} is a folder and cannot be replaced.")
+        if os.path.isdir(folder / name):
+            raise CommandError(f"{str(folder / name)!r} is a folder and cannot be replaced.")
 
 
-def write_tables(tables: dict[str, pd.DataFrame], folder: Path, kind: str) -> list[Path]:
-    """Write each table, its index as the first column, to ``folder/<name>.<kind>``.
+def write_tables(
+    tables: dict[str, pd.DataFrame], folder: Path, kind: str, pages: dict[str, str] | None = None
+) -> list[Path]:
+    """Write each table, its index as the first column, to ``folder/<name>.<kind>``, and each page to ``<name>.html``.
 
     All are written under other names first and then renamed, so that a file is never there in part.
     """
-    targets = {name: folder / f"{name}.{kind}" for name in tables}
-    drafts = {name: folder / f".{name}.{os.getpid()}.{kind}" for name in tables}
+    kinds = {**dict.fromkeys(tables, kind), **dict.fromkeys(pages or {}, "html")}
+    targets = {name: folder / f"{name}.{ending}" for name, ending in kinds.items()}
+    drafts = {name: folder / f".{name}.{os.getpid()}.{ending}" for name, ending in kinds.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             _write(table.reset_index(), drafts[name], kind, name)
+        for name, text in (pages or {}).items():
+            drafts[name].write_text(text, encoding="utf-8", newline="\n")
         for name, draft in drafts.items():
             draft.replace(targets[name])
     except OSError as error:

@@ -1,0 +1,126 @@
+"""The result of `structure_verdict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from segmentation._format import count
+from segmentation.evaluation._latent_test import LatentTest
+from segmentation.evaluation._structure_pool import HeldOut
+
+__all__ = ["StructureVerdict"]
+
+MEANING = {
+    "natural": "there are groups in the data",
+    "reproducible": "no groups were found, but refits give the same segments: a stable choice, not a discovery",
+    "constructive": "no groups were found, and refits give other segments: they are created, not found",
+    "cannot tell": "too little to go by",
+}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class StructureVerdict:
+    """Whether segments are natural, reproducible or constructive, with the evidence.
+
+    Attributes
+    ----------
+    verdict : str
+        "natural", "reproducible", "constructive" or "cannot tell".
+    n_segments : int or None
+        Number of segments at which groups are natural: the segmenter's own if it is one of them.
+    evidence : tuple of str
+        Sentences.
+    table : pandas.DataFrame
+        Index ``n_segments``: ``own`` (the segmenter as it came), ``test`` ("dip" or "latent normal"), ``n_groups``
+        (left when segments with nothing between them are taken together), ``distance`` (of the nearest two groups, in
+        standard deviations within them, on customers not learnt from), ``p_value``, ``p_adjusted`` (for the numbers
+        tried), ``natural``; with point masses ``p_without_masses``; ``smallest`` (customers), ``smallest_share``,
+        ``ari``, ``ari_q25``, ``ari_q75`` (global stability), ``weakest_slsw``, ``restart_ari``, ``reproducible``.
+        A p-value of passes that were ended early, because nothing could come of them, is that of the passes made.
+    groups : pandas.DataFrame
+        Groups in the pass in the middle, each with its nearest neighbour: sizes, ``distance``, ``loneliness`` (chance
+        that a customer at the border is farther from the neighbours than another), ``p_value``.
+    point_masses : pandas.DataFrame
+        ``column``, ``value``, ``share``.
+    held_out : tuple of HeldOut
+        What `plot` draws: projections of customers that were not learnt from.
+    simulated : LatentTest or None
+        The statistics behind the test of items with few levels.
+    settings : dict
+    warnings : tuple of str
+    """
+
+    verdict: str
+    n_segments: int | None
+    evidence: tuple[str, ...]
+    table: pd.DataFrame
+    groups: pd.DataFrame
+    point_masses: pd.DataFrame
+    held_out: tuple[HeldOut, ...]
+    simulated: LatentTest | None
+    settings: dict[str, Any]
+    warnings: tuple[str, ...]
+
+    def _headline(self) -> str:
+        return (
+            f"Verdict on {count(self.settings['n_customers'], 'customer')} ({self.settings['segmenter']}): "
+            f"{self.verdict} - {MEANING[self.verdict]}"
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table."""
+        return self.table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures as plain values."""
+        return {
+            "verdict": self.verdict,
+            "n_segments": self.n_segments,
+            "evidence": list(self.evidence),
+            "settings": dict(self.settings),
+            "warnings": list(self.warnings),
+            "table": self.table.reset_index().to_dict("records"),
+            "groups": self.groups.reset_index().to_dict("records"),
+            "point_masses": self.point_masses.to_dict("records"),
+        }
+
+    def _shown(self) -> pd.DataFrame:
+        names = ["test", "n_groups", "p_adjusted", "p_without_masses", "natural", "ari", "weakest_slsw", "reproducible"]
+        shown = self.table[[name for name in [*names[:5], "smallest_share", *names[5:]] if name in self.table]].copy()
+        for name in ("natural", "reproducible"):
+            shown[name] = ["yes" if value else "no" for value in shown[name]]
+        return shown.rename(index=lambda k: f"{k} (own)" if k == self.settings["own"] else str(k))
+
+    def __str__(self) -> str:
+        lines = [self._headline(), *(f"  {sentence}" for sentence in self.evidence)]
+        lines.append(self._shown().to_string(float_format="{:.3f}".format, na_rep=""))
+        return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        above = f"<p><strong>{escape(self._headline())}</strong></p>"
+        above += "".join(f"<p>{escape(text)}</p>" for text in self.evidence)
+        below = "".join(f"<p>{escape(text)}</p>" for text in self.warnings)
+        return f"{above}{self._shown().round(3).to_html()}{below}"
+
+    def plot(self, ax: Any = None, *, max_groups: int = 8) -> Any:
+        """Draw each group and its nearest neighbour along the line between them (`StructureDisplay`).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        max_groups : int, default=8
+            The least separated ones are drawn.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from segmentation.evaluation._structure_display import StructureDisplay
+
+        return StructureDisplay.from_verdict(self).plot(ax, max_groups=max_groups).ax_
