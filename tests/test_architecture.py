@@ -124,7 +124,9 @@ def test_top_level_names():
         segmentation.nonsense  # noqa: B018
 
 
-HEAVY = ["matplotlib", "jinja2", "lifetimes", "hdbscan", "sklearn.cluster", "pyspark", "polars", "duckdb", "pyarrow", "dask"]
+HEAVY = [
+    "matplotlib", "jinja2", "lifetimes", "hdbscan", "sklearn.cluster", "pyspark", "polars", "duckdb", "pyarrow", "dask",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,7 @@ HEAVY = ["matplotlib", "jinja2", "lifetimes", "hdbscan", "sklearn.cluster", "pys
         "import segmentation.segmenters, segmentation.scorers, segmentation.prioritizers, segmentation.features",
         "import segmentation.sources, segmentation.governance, segmentation.clv, segmentation.verification",
         "import segmentation.evaluation, segmentation.experiments, segmentation.reporting",
+        "import segmentation.allocation, segmentation.curves",
         "import segmentation.datasets; segmentation.datasets.load_cdnow()",
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,22 +212,22 @@ def decide(rows: pd.DataFrame, levels: Levels) -> pd.DataFrame:
     return rows
 
 
-def _times_needed(row: dict[str, Any], levels: Levels) -> float:
+def _times_needed(row: Mapping[Any, Any], levels: Levels) -> float:
     """How many times as many customers would decide an undecided pair; infinite where hardly any number would.
 
     Enough that equal segments are found equivalent; and where that is given, so that the difference seen, if it is the
     true one, is told from the margin.
     """
-    error, margin = row["standard_error"], row["margin"]
+    error, margin = float(row["standard_error"]), float(row["margin"])
     if row["few_events"] or not error > 0:
         return math.nan  # the caller knows how many events there are
     z = float(stats.norm.isf(row["level"]))
     half, full = float(stats.norm.isf((1 - levels.power) / 2)), float(stats.norm.isf(1 - levels.power))
-    equal = SLACK * max(levels.gate / row["margin_in_se"], (z + half) * error / margin) ** 2
+    equal = float(SLACK * max(levels.gate / row["margin_in_se"], (z + half) * error / margin) ** 2)
     if equal > 1 and not (row["precise"] and equal <= SLACK):
         return equal
     gap = abs(margin - abs(row["difference"]))
-    seen = SLACK * ((z + full) * error / gap) ** 2 if gap > 0 else math.inf
+    seen = float(SLACK * ((z + full) * error / gap) ** 2) if gap > 0 else math.inf
     return seen if seen <= OUT_OF_REACH else math.inf
 
 

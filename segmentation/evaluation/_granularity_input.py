@@ -77,7 +77,7 @@ def read_inputs(assignment: Any, outcomes: Any) -> Inputs:
                 f"{count(missing, 'customer')} without a value of {name!r}, left out of its comparisons; what is said "
                 "of the others holds for them only if it is not the value that decides who has none."
             )
-    return Inputs(segments, codes[assigned], known, notes)
+    return Inputs(segments, codes[assigned].astype(np.int64), known, notes)
 
 
 def _outcome_table(outcomes: Any, index: pd.Index) -> pd.DataFrame:
@@ -97,18 +97,18 @@ def _outcome_table(outcomes: Any, index: pd.Index) -> pd.DataFrame:
     table = as_customers(outcomes)
     if not len(table.columns):
         raise ColumnError("outcomes has no column beside the ids: give at least one outcome per customer.")
-    columns = {}
+    numbers: dict[Any, pd.Series[Any]] = {}
     for name in table.columns:
         try:
-            columns[name] = table[name].astype("float64")
+            numbers[name] = table[name].astype("float64")
         except (TypeError, ValueError) as error:
             raise ColumnError(f"the outcome {name!r} must be numbers (true and false are 1 and 0): {error}.") from error
-        infinite = table.index[np.isinf(columns[name].to_numpy())]
+        infinite = table.index[np.isinf(numbers[name].to_numpy())]
         if len(infinite):
             raise CustomerTableError(
                 f"the outcome {name!r} is infinite for {count(len(infinite), 'customer')}: {name_some(infinite)}."
             )
-    return pd.DataFrame(columns, index=table.index)
+    return pd.DataFrame(numbers, index=table.index)
 
 
 def read_margins(margin: Any, outcomes: Iterable[Any]) -> dict[Any, float]:
@@ -248,14 +248,19 @@ def _follows_from(outcome: pd.Series[Any], columns: pd.DataFrame) -> str | None:
     if len(varying) < 2 or rows.sum() < 10 * len(varying):
         return None
     X, y = together.to_numpy()[rows], values[rows]
-    for change in (lambda a: a, lambda a: np.sign(a) * np.log1p(np.abs(a))):  # sums, and products
-        A = np.column_stack([np.ones(len(y)), change(X)])
-        fitted = A @ np.linalg.lstsq(A, change(y), rcond=None)[0]
-        left = float(((change(y) - fitted) ** 2).sum() / ((change(y) - change(y).mean()) ** 2).sum())
+    for inputs, target in ((X, y), (_signed_log(X), _signed_log(y))):  # sums, and products
+        A = np.column_stack([np.ones(len(y)), inputs])
+        fitted = A @ np.linalg.lstsq(A, target, rcond=None)[0]
+        left = float(((target - fitted) ** 2).sum() / ((target - target.mean()) ** 2).sum())
         # both: one enormous customer makes any R squared, and ranks alone see no scale
         if left <= 1 - SAME and _rank_correlation(y, fitted) >= SAME:
             return f"the columns {name_some(together.columns)} together"
     return None
+
+
+def _signed_log(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    logs: NDArray[np.float64] = np.sign(values) * np.log1p(np.abs(values))
+    return logs
 
 
 def _steps_of(values: NDArray[np.float64], column: NDArray[np.float64]) -> bool:
@@ -280,4 +285,5 @@ def cut_along(codes: NDArray[np.int64], values: NDArray[np.float64]) -> bool:
     extent = extent.sort_values(["low", "high"])
     if len(extent) < 2 or extent["n"].min() < 2:
         return False
-    return bool((extent["low"].to_numpy()[1:] >= extent["high"].to_numpy()[:-1]).all()) and np.ptp(values[known]) > 0
+    apart = (extent["low"].to_numpy()[1:] >= extent["high"].to_numpy()[:-1]).all()
+    return bool(apart and np.ptp(values[known]) > 0)

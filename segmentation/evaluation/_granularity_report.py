@@ -62,7 +62,8 @@ class GranularityReport:
     @property
     def merge_names(self) -> dict[str, str]:
         """New name of every segment of the merge plan, as `segmentation.relabel` takes it."""
-        return {name: row.merged for row in self.merges.itertuples() for name in row.segments}
+        rows = zip(self.merges["merged"], self.merges["segments"], strict=True)
+        return {str(name): str(merged) for merged, segments in rows for name in segments}
 
     def apply(self, assignment: pd.DataFrame) -> pd.DataFrame:
         """Return the assignment with the merge plan carried out."""

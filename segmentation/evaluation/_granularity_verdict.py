@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -94,7 +95,7 @@ def _needed(name: str, undecided: pd.DataFrame, wanted: float, *, small: bool) -
     return max(needs) if needs else pd.NA
 
 
-def _merge_words(group: dict[str, Any], others: list[str]) -> str:
+def _merge_words(group: Mapping[Any, Any], others: list[str]) -> str:
     saved = f"; saves {number(group['saves'])}" if group["saves"] else ""
     return (
         f"Within the margin of {name_some(others)}: whatever two of them, {group['outcome']!r} differs by at most "
@@ -102,14 +103,14 @@ def _merge_words(group: dict[str, Any], others: list[str]) -> str:
     )
 
 
-def _size_words(size: int, wanted: float, group: dict[str, Any] | None) -> str:
+def _size_words(size: int, wanted: float, group: Mapping[Any, Any] | None) -> str:
     if math.isinf(wanted):
         return f"Too small: no number of customers is enough for the size asked for; it has {size:,}."
     text = f"Too small: {count(size, 'customer')} of {math.ceil(wanted):,} needed"
     return f"{text}; merged it is one of {group['n_customers']:,}." if group else f"{text}."
 
 
-def _split_words(row: dict[str, Any]) -> str:
+def _split_words(row: Mapping[Any, Any]) -> str:
     p = f"p {row['p_adjusted']:.2g} corrected"
     if row["decision"] == SPLIT and row["action_common"] is not None:
         return (

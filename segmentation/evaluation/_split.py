@@ -197,7 +197,9 @@ def _combined(gaps: Sequence[tuple[Array, Array]]) -> Array:
     gap = np.sum([difference for difference, _ in gaps], axis=0)
     scale = np.sqrt(np.sum([error for _, error in gaps], axis=0))
     # no spread on either side: infinite where they differ, nothing where they do not
-    return np.divide(gap, scale, out=np.where(gap > 0, np.inf, np.where(gap < 0, -np.inf, 0.0)), where=scale > 0)
+    empty = np.where(gap > 0, np.inf, np.where(gap < 0, -np.inf, 0.0))
+    combined: Array = np.divide(gap, scale, out=empty, where=scale > 0)
+    return combined
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def split_segments(
     for code, segment in enumerate(progress(inputs.segments, what="looking for splits")):
         inside = inputs.codes == code
         for outcome in outcomes:
-            values = inputs.outcomes[outcome].to_numpy() if outcome in inputs.outcomes else None
+            values: Any = inputs.outcomes[outcome].to_numpy() if outcome in inputs.outcomes else None
             usable = inside.copy()
             if values is not None:
                 usable &= np.isfinite(values)
@@ -180,7 +180,7 @@ def _actions_of(actions: Any, inputs: Inputs) -> tuple[pd.Series[Any] | pd.DataF
     if isinstance(actions, pd.Series):
         if actions.index.has_duplicates:
             raise CustomerTableError("customers stand twice in actions.")
-        known = actions.astype(object).reindex(index)
+        known: Any = actions.astype(object).reindex(index)
         labels = pd.Index(pd.unique(known.dropna()), dtype=object)
         labels = labels.sort_values() if len({type(label) for label in labels}) == 1 else labels
         kind = "the gain of a split takes actions= as given at random within each segment."

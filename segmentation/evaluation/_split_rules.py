@@ -83,9 +83,9 @@ def _cuts(column: pd.Series[Any], name: Any) -> Iterator[tuple[NDArray[np.bool_]
         for code, level in enumerate(column.cat.categories[:-1]):
             yield codes > code, f"{label} > {level!r}"
     else:
-        text = column.astype(object).to_numpy()
+        known = column.astype(object).where(~missing, None).tolist()
         for level in column[~missing].astype(object).value_counts().index[:MOST_LEVELS]:
-            yield np.asarray([value == level for value in np.where(missing, None, text)]), f"{label} == {level!r}"
+            yield np.asarray([value == level for value in known]), f"{label} == {level!r}"
 
 
 def _cut_points(values: NDArray[np.float64]) -> NDArray[np.float64]:
