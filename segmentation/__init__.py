@@ -49,7 +49,9 @@ __all__ = [
 # Reached on first use (PEP 562), so that `import segmentation` stays light.
 _SUBPACKAGES = frozenset(
     {
+        "allocation",
         "clv",
+        "curves",
         "datasets",
         "evaluation",
         "exceptions",

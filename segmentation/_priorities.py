@@ -15,7 +15,7 @@ from segmentation._frames import is_pandas, kind_of
 from segmentation.assignment import UNASSIGNED
 from segmentation.exceptions import ColumnError, OutputError, SegmentationWarning
 
-__all__ = ["Override", "check_profile", "rank_segments"]
+__all__ = ["Override", "candidate_segments", "check_profile", "rank_segments", "valid_overrides"]
 
 
 class Override(NamedTuple):
@@ -53,6 +53,12 @@ def check_profile(profile: Any) -> pd.DataFrame:
     return profile.rename_axis(index="segment")
 
 
+def candidate_segments(profile: Any) -> pd.DataFrame:
+    """Return the rows that the hooks of a prioritizer see: neither empty, blanked nor unassigned."""
+    checked = check_profile(profile)
+    return checked.drop(index=list(_always_excluded(checked)))
+
+
 def rank_segments(prioritizer: Any, profile: pd.DataFrame, overrides: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Rank the segments of a profile with the hooks of a prioritizer; see ``Prioritizer.prioritize``."""
     profile = check_profile(profile)
@@ -67,7 +73,7 @@ def rank_segments(prioritizer: Any, profile: pd.DataFrame, overrides: Mapping[st
 
 
 def _rank(prioritizer: Any, profile: pd.DataFrame, overrides: Mapping[str, Any] | None) -> pd.DataFrame:
-    places = _valid_overrides(overrides or {}, profile)
+    places = valid_overrides(overrides or {}, profile)
     nobody = _always_excluded(profile)
     candidates = profile.drop(index=list(nobody))
     exclusions = prioritizer._exclusions(candidates)
@@ -169,7 +175,7 @@ def _place(
     return [wanted[i] if i in wanted else next(rest) for i in range(1, n_ranked + 1)], reasons
 
 
-def _valid_overrides(overrides: Mapping[str, Any], profile: pd.DataFrame) -> dict[Any, Override]:
+def valid_overrides(overrides: Mapping[str, Any], profile: pd.DataFrame) -> dict[Any, Override]:
     """Check overrides and leave out those that have expired, with a warning."""
     if not isinstance(overrides, Mapping):
         raise TypeError(f"overrides must be a mapping of segment to (priority, reason), got {kind_of(overrides)}.")
