@@ -1,0 +1,190 @@
+"""Draw the pictures of docs/gallery.md, on real data: python benchmarks/make_gallery.py [NAME ...].
+
+Needs the shared data (SEGMENTATION_DATA, by default ../shared/data) for all but the pictures of CDNOW.
+"""
+
+import os
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+import segmentation as sg
+from segmentation import datasets, features
+from segmentation import evaluation as ev
+from segmentation.segmenters import KMeansSegmenter, RuleSegmenter
+
+PROJECT = Path(__file__).resolve().parents[1]
+FOLDER = PROJECT / "docs" / "gallery"
+DATA = Path(os.environ.get("SEGMENTATION_DATA", PROJECT.parent / "shared" / "data"))
+COLUMNS = {"customer_id": "customer_id", "timestamp": "timestamp", "amount": "amount"}
+
+
+@cache
+def cards():
+    """Return 8,636 holders of credit cards, a model of five segments, and the assignment."""
+    table = pd.read_parquet(DATA / "cc_general" / "cc_general.parquet")
+    table = sg.as_customers(table.dropna(), customer_id="CUST_ID")[
+        ["BALANCE", "PURCHASES", "CASH_ADVANCE", "CREDIT_LIMIT", "PAYMENTS", "PURCHASES_FREQUENCY", "PRC_FULL_PAYMENT"]
+    ]
+    model = KMeansSegmenter(n_clusters=5, random_state=0).fit(table)
+    return table, model, sg.assign(model, table)
+
+
+@cache
+def survey():
+    """Return 1,453 answers about a fast food chain, and the best of 200 starts with four segments."""
+    answers = pd.read_parquet(DATA / "mcdonalds" / "mcdonalds.parquet")
+    items = (answers.iloc[:, :11] == "Yes").astype(float)
+    return items, KMeansSegmenter(n_clusters=4, n_init=200, random_state=0).fit(items)
+
+
+@cache
+def music():
+    """Return customers of CDNOW at the end of 1997, what they spent later, and overlapping rules."""
+    orders = datasets.load_cdnow()
+    customers = features.rfm_table(orders, **COLUMNS, as_of="1997-12-31")
+    later = orders[orders["timestamp"] > "1997-12-31"].groupby("customer_id")["amount"].sum()
+    rules = {
+        "loyal": "n_purchases >= 4",
+        "recent": "days_since_last_purchase <= 90",
+        "big spender": "total_spend >= 150",
+        "one-off": "n_purchases == 1",
+        "lapsed": "days_since_last_purchase > 270",
+    }
+    members = RuleSegmenter(rules).match_table(customers).drop(columns="segment")
+    return customers, later.reindex(customers.index, fill_value=0.0).rename("spent in 1998"), members
+
+
+def silhouette(ax):
+    table, model, segments = cards()
+    ev.validity(table, segments, space=model).plot(ax)
+
+
+def shadow(ax):
+    table, model, segments = cards()
+    ev.SilhouetteDisplay.from_assignment(table, segments, space=model, kind="shadow").plot(ax)
+
+
+def segment_map(ax):
+    table, model, segments = cards()
+    ev.SegmentMapDisplay.from_assignment(table, segments, space=model).plot(ax)
+
+
+def gorge(ax):
+    table, model, segments = cards()
+    ev.GorgeDisplay.from_assignment(table, segments, space=model).plot(ax)
+
+
+def slsw(ax):
+    items, base = survey()
+    ev.segment_stability(
+        KMeansSegmenter(n_clusters=4, n_init=50), items, n_pairs=30, base=base, n_restarts=5, random_state=1
+    ).plot(ax)
+
+
+def slsa(ax):
+    items, _ = survey()
+    ev.stability_path(KMeansSegmenter(n_init=50), items, range(2, 8), random_state=1).plot(ax)
+
+
+def robustness(ax):
+    items, base = survey()
+    shaken = {"imputation": 0.05, "noise": 0.1}
+    ev.assignment_robustness(base, items, shaken, n_repeats=10, random_state=0).plot(ax)
+
+
+def k_table(ax):
+    items, _ = survey()
+    ev.suggest_n_segments(KMeansSegmenter(n_init=20), items, range(2, 8), n_pairs=20, random_state=0).plot(ax)
+
+
+def structure(ax):
+    table, _, _ = cards()
+    ev.structure_verdict(KMeansSegmenter(), table, n_segments=range(2, 5), n_pairs=5, random_state=0).plot(ax)
+
+
+def granularity(ax):
+    customers, later, _ = music()
+    model = KMeansSegmenter(n_clusters=5, random_state=0).fit(customers)
+    segments = sg.assign(model, customers)
+    ev.review_granularity(segments, later, margin=25, formed_by=customers, random_state=0).plot(ax)
+
+
+def overlap_upset(ax):
+    _, _, members = music()
+    ev.overlap(members).plot(ax)
+
+
+def overlap_heatmap(ax):
+    _, _, members = music()
+    ev.overlap(members).plot(ax, kind="heatmap")
+
+
+def overlap_value(ax):
+    _, later, members = music()
+    ev.overlap_value(members, later).plot(ax)
+
+
+def affinity(ax):
+    folder = DATA / "complete_journey"
+    lines = pd.read_parquet(folder / "transactions.parquet")
+    products = pd.read_parquet(folder / "products.parquet", columns=["product_id", "product_category"])
+    lines = lines.merge(products, on="product_id", how="left")
+    households = pd.read_parquet(folder / "demographics.parquet").set_index("household_id")
+    children = households["kids_count"].astype(str) + " children"
+    children.index = children.index.astype(lines["household_id"].dtype)
+    ev.affinity(children, lines, "product_category", customer_id="household_id", amount="sales_value").plot(ax)
+
+
+def profile(ax):
+    motives = pd.read_parquet(DATA / "vacmot" / "vacmot.parquet")
+    segments = pd.read_parquet(DATA / "vacmot" / "vacmot6.parquet")["vacmot6"].astype(str)
+    ev.describe_segments(segments, motives, random_state=0).plot(ax)
+
+
+PICTURES = {
+    silhouette: (7, 4.5),
+    shadow: (7, 4.5),
+    segment_map: (7, 5.5),
+    gorge: (7, 4.5),
+    slsw: (7, 4),
+    slsa: (8, 5),
+    robustness: (7, 4),
+    k_table: (8, 5),
+    structure: (8, 5),
+    granularity: (7.5, 5),
+    overlap_upset: (8, 5),
+    overlap_heatmap: (6.5, 5),
+    overlap_value: (7, 4),
+    affinity: (8, 6),
+    profile: (12, 8),
+}
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    wanted = set(sys.argv[1:])
+    for draw, size in PICTURES.items():
+        if wanted and draw.__name__ not in wanted:
+            continue
+        figure = Figure(figsize=size, layout="constrained")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            draw(figure.subplots())
+        path = FOLDER / f"{draw.__name__}.png"
+        figure.savefig(path, dpi=80, metadata={"Software": None})
+        print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

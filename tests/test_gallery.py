@@ -1,0 +1,21 @@
+"""The gallery shows every display there is, and every picture it links to exists."""
+
+import re
+from pathlib import Path
+
+from segmentation import evaluation
+
+DOCS = Path(__file__).parents[1] / "docs"
+TEXT = (DOCS / "gallery.md").read_text(encoding="utf-8")
+
+
+def test_every_display_is_shown():
+    displays = {name for name in evaluation.__all__ if name.endswith("Display")}
+    assert displays <= set(re.findall(r"`(\w+Display)", TEXT))
+
+
+def test_every_picture_is_there_and_shown_with_a_description():
+    shown = re.findall(r"!\[([^\]]+)\]\((gallery/\w+\.png)\)", TEXT)
+    assert {name for _, name in shown} == {f"gallery/{path.name}" for path in (DOCS / "gallery").glob("*.png")}
+    assert all(len(description) > 20 for description, _ in shown)
+    assert all((DOCS / name).read_bytes().startswith(b"\x89PNG") for _, name in shown)
