@@ -16,6 +16,7 @@ from segmentation.evaluation._describe_result import SegmentDescription
 from segmentation.evaluation._describe_variables import Kind, Variable, customer_table, read_variables
 from segmentation.evaluation._descriptors import CONTRASTS, OUTCOME, TESTS, describe_by, near_copies
 from segmentation.evaluation._medoids import medoid_table
+from segmentation.evaluation._refits import root_seed
 from segmentation.exceptions import ColumnError, CustomerTableError
 
 __all__ = ["describe_segments"]
@@ -87,7 +88,7 @@ def describe_segments(
         Also test, per descriptor with missing values, whether being missing differs between segments.
     n_permutations : int, optional
         Shuffles behind the tests of means and of sparse tables: by default 4,999, in large tables fewer (499 at least).
-    random_state : int or Generator, optional
+    random_state : int, RandomState or Generator, optional
         Seed of shuffles and bootstrap.
 
     Returns
@@ -158,7 +159,8 @@ def describe_segments(
     if not (codes < len(segments)).any():
         raise CustomerTableError("there is nothing to describe: every customer is unassigned.")
     variables = read_variables(known, kinds, "features")
-    rng = np.random.default_rng(random_state)
+    seed = root_seed(random_state)
+    rng = np.random.default_rng(seed)
     found = marker_table(
         variables,
         codes,
@@ -213,7 +215,7 @@ def describe_segments(
         "kinds": kinds,
         "missing_as_descriptors": missing_as_descriptors,
         "n_permutations": shuffles,
-        "random_state": random_state if isinstance(random_state, int | None) else "generator",
+        "random_state": seed,
     }
     return SegmentDescription(found, tests, contrasts, medoids, sizes, _order(variables), settings, (*notes, *said))
 

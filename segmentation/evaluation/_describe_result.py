@@ -121,9 +121,24 @@ class SegmentDescription:
             f"{'has' if with_marker == 1 else 'have'} markers{tested}"
         )
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """A sentence per segment that has markers, and one per descriptor: what a report lists."""
+        marked = [name for name in self.sizes.index if self.markers[str(name)]]
+        return (
+            *(f"Markers of {self._told(segment, str(segment))}" for segment in marked),
+            *(
+                self._descriptor_line(row).strip()
+                for row in self.descriptors.head(SHOWN_DESCRIPTORS).to_dict("records")
+            ),
+        )
+
     def _segment_line(self, segment: Any) -> str:
         size: Any = self.sizes.loc[segment]
         head = f"  {segment} ({count(int(size['n_customers']), 'customer')}, {percent(size['share'])})"
+        return self._told(segment, head)
+
+    def _told(self, segment: Any, head: str) -> str:
         rows = self.table[self.table["marker"] & (self.table["segment"] == segment)]
         rows = rows.sort_values("effect", key=lambda effect: -effect.abs(), kind="stable")
         if not len(rows):

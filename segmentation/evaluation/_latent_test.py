@@ -1,8 +1,7 @@
-"""Items of few levels: segments compared with those of tables cut from one correlated normal distribution."""
+"""Items of few levels: whether segments are apart, and more so than in tables cut from one normal distribution."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,37 +9,48 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from segmentation.evaluation._latent import learn_latent
-from segmentation.evaluation._refits import Customers, last_step, seeded_clone
+from segmentation.evaluation._latent_between import MOST, Items, density_between
+from segmentation.evaluation._refits import Customers, draw_rows, refit
 from segmentation.evaluation._structure_columns import few_levels
-from segmentation.evaluation._structure_space import numeric_part, space_of
+from segmentation.evaluation._structure_space import numeric_part
 
-__all__ = ["LatentTest", "against_latent_normal"]
+__all__ = ["APART", "LatentTest", "against_latent_normal"]
 
+# Segments are apart where half as many customers stand between two of them as in the sparser one, or fewer. Of tables
+# without groups, one in twenty falls below .67 to .82 at its best number of segments; two or three latent classes that
+# answer by .1 and .9 come to 0 (benchmarks/bench_structure_items.py prints both).
+APART = 0.5
+# Times that the customers are split into halves, each learnt from and tested in turn. The mean over more splits varies
+# less about the same value, so that fewer of them in simulated tables make the comparison stricter, not laxer.
+SPLITS = 5
+SPLITS_SIMULATED = 1
 # Simulated tables as extreme as the real one after which nothing can come of the rest (Besag, Clifford 1991,
 # doi:10.1093/biomet/78.2.301); looked at in rounds.
 ENOUGH = 10
 ROUND = 20
-STATISTICS = ("least", "mean")
 
 
 @dataclass(frozen=True, eq=False)
 class LatentTest:
-    """How far apart the segments are, in the table and in tables without groups.
+    """How many customers stand between the segments, in the table and in tables without groups.
 
     Attributes
     ----------
-    statistic : pandas.DataFrame
-        Per number of segments, of the real table: ``least`` and ``mean``, see `against_latent_normal`.
+    between : pandas.Series
+        Per number of segments: density of customers between the two segments that are least apart, divided by that of
+        the sparser of both, see `against_latent_normal`.
+    apart : pandas.Series
+        Whether that is .5 or less.
     simulated : pandas.DataFrame
-        The same of the simulated tables, one per row.
+        The densities in the simulated tables, one per row; none where no number of segments is apart.
     p_value, p_adjusted : pandas.Series
-        For each number by itself, and corrected for all of them.
+        For each number by itself, and corrected for all of them; 1 where segments are not apart.
     """
 
-    statistic: pd.DataFrame
+    between: pd.Series[float]
+    apart: pd.Series[bool]
     simulated: pd.DataFrame
     p_value: pd.Series[float]
     p_adjusted: pd.Series[float]
@@ -52,13 +62,13 @@ def against_latent_normal(
     seeds: Sequence[np.random.SeedSequence],
     bar: Any,
 ) -> LatentTest:
-    """Compare the separation of segments with that in simulated tables.
+    """Ask whether segments are apart, and whether they would be without groups.
 
-    Every table is segmented like the real one. The statistics are the mean of the shadow complement, (distance to the
-    second nearest centre - distance to the nearest) / distance to the second nearest, in the columns of few levels: 0
-    on a border, 1 on a centre; for the customers of the least separated segment, and for all. Each is brought to mean
-    0 and standard deviation 1 over all tables, the real one included, and the larger of both is compared; for the
-    correction, the largest over all numbers of segments.
+    The customers are split into halves, five times. From each half come segments and their shares of answers; with
+    the other it is told how many customers stand between two neighbours, chance in the answers allowed for
+    (`density_between`). Only where that is half as many as in the sparser of both, or fewer, are tables simulated, for
+    steep items are all or nothing and leave few between without any groups. Simulated tables are treated like the real
+    one, with one split. For the correction, the smallest value over all numbers of segments counts.
 
     Parameters
     ----------
@@ -70,47 +80,39 @@ def against_latent_normal(
     bar : progress bar
     """
     table, others = numeric_part(customers)
-    filled = _filled(table.to_numpy(), np.random.default_rng(seeds[0].spawn(1)[0]))
-    latent = learn_latent(filled)
-    numbers = list(models)
-    values = [_statistics(models, customers, seeds[0])]
-    for i, seed in enumerate(seeds[1:], start=1):
-        drawn = latent.draw(np.random.default_rng(seed.spawn(1)[0]))
-        values.append(_statistics(models, _like(customers, table, drawn, others), seed))
-        bar.update()
-        if i % ROUND == 0 and _as_extreme(values) >= ENOUGH:
-            bar.update(len(seeds) - 1 - i)
-            break
-    return _compared(np.array(values), numbers)
+    values = table.to_numpy()
+    filled = _filled(values, np.random.default_rng(seeds[0].spawn(1)[0]))
+    few = few_levels(filled)
+    numbers = pd.Index(list(models), name="n_segments")
+    real = _between(models, customers, values[:, few], seeds[0], SPLITS)
+    apart = real <= APART
+    simulated: list[NDArray[np.float64]] = []
+    if apart.any():
+        latent = learn_latent(filled)
+        for i, seed in enumerate(seeds[1:], start=1):
+            drawn = latent.draw(np.random.default_rng(seed.spawn(1)[0]))
+            like = _like(customers, table, drawn, others)
+            simulated.append(_between(models, like, drawn[:, few], seed, SPLITS_SIMULATED))
+            bar.update()
+            if i % ROUND == 0 and (np.array(simulated).min(axis=1) <= real.min()).sum() >= ENOUGH:
+                break
+    bar.update(len(seeds) - 1 - len(simulated))
+    return _compared(real, np.array(simulated).reshape(-1, len(real)), apart, numbers)
 
 
-def _compared(values: NDArray[np.float64], numbers: list[int]) -> LatentTest:
-    """Return p-values from statistics of shape (tables, numbers of segments, 2), the real table first."""
-    scaled = _scaled(values).max(axis=2)
-    largest, n = scaled.max(axis=1), len(values)
-    p_value = [float((scaled[:, j] >= scaled[0, j]).sum() / n) for j in range(len(numbers))]
-    p_adjusted = [float((1 + (largest[1:] >= scaled[0, j]).sum()) / n) for j in range(len(numbers))]
-    index = pd.Index(numbers, name="n_segments")
-    names = pd.MultiIndex.from_product([numbers, STATISTICS], names=["n_segments", "statistic"])
+def _compared(
+    real: NDArray[np.float64], simulated: NDArray[np.float64], apart: NDArray[np.bool_], numbers: pd.Index
+) -> LatentTest:
+    n = len(simulated) + 1
+    p_value = (1 + (simulated <= real).sum(axis=0)) / n
+    p_adjusted = (1 + (simulated.min(axis=1, initial=MOST)[:, None] <= real).sum(axis=0)) / n
     return LatentTest(
-        pd.DataFrame(values[0], index=index, columns=list(STATISTICS)),
-        pd.DataFrame(values[1:].reshape(n - 1, -1), columns=names),
-        pd.Series(p_value, index=index),
-        pd.Series(np.maximum(p_adjusted, p_value), index=index),
+        pd.Series(real, index=numbers),
+        pd.Series(apart, index=numbers),
+        pd.DataFrame(simulated, columns=numbers),
+        pd.Series(np.where(apart, p_value, 1.0), index=numbers),
+        pd.Series(np.where(apart, p_adjusted, 1.0), index=numbers),
     )
-
-
-def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bring every statistic to mean 0 and standard deviation 1 over the tables, so that they can be compared."""
-    width = values.std(axis=0)
-    scaled: NDArray[np.float64] = (values - values.mean(axis=0)) / np.where(width > 0, width, 1.0)
-    return scaled
-
-
-def _as_extreme(values: list[Any]) -> int:
-    """Count the simulated tables that are as extreme as the real one."""
-    largest = _scaled(np.array(values)).max(axis=(1, 2))
-    return int((largest[1:] >= largest[0]).sum())
 
 
 def _filled(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -133,31 +135,25 @@ def _like(customers: Customers, table: pd.DataFrame, drawn: NDArray[np.float64],
     return Customers(simulated, customers.index, customers.y)
 
 
-def _statistics(
-    models: Mapping[int, Any], customers: Customers, seed: np.random.SeedSequence
-) -> list[tuple[float, float]]:
-    fits = seed.spawn(len(models) + 1)[1:]
-    return [_one(model, customers, fit) for model, fit in zip(models.values(), fits, strict=True)]
-
-
-def _one(model: Any, customers: Customers, seed: np.random.SeedSequence) -> tuple[float, float]:
-    """Segment a table and return how separated its least separated segment and all are; 0 where that is impossible."""
-    copy = seeded_clone(model, seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            copy.fit(customers.data) if customers.y is None else copy.fit(customers.data, customers.y)
-            codes = np.asarray(last_step(copy).labels_)
-            points = space_of(copy, customers)
-        except Exception:
-            return 0.0, 0.0
-    few = few_levels(points)
-    points = points[:, few] if few.any() else points
-    present = np.unique(codes[codes >= 0])
-    if len(present) < 2:
-        return 0.0, 0.0
-    centres = np.array([points[codes == k].mean(axis=0) for k in present])
-    distances = np.sort(cdist(points, centres), axis=1)
-    nearest, second = distances[:, 0], distances[:, 1]
-    complement = np.divide(second - nearest, second, out=np.zeros_like(second), where=second > 0)
-    return float(min(complement[codes == k].mean() for k in present)), float(complement[codes >= 0].mean())
+def _between(
+    models: Mapping[int, Any],
+    customers: Customers,
+    values: NDArray[np.float64],
+    seed: np.random.SeedSequence,
+    n_splits: int,
+) -> NDArray[np.float64]:
+    """Return the mean density between segments over splits and halves, per number of segments."""
+    items = Items.of(values)
+    rng = np.random.default_rng(seed.spawn(1)[0])
+    found = []
+    for split in seed.spawn(n_splits):
+        halves = draw_rows(rng, len(customers), "split", 0.5)
+        for (learnt, tested), half in zip((halves, halves[::-1]), split.spawn(2), strict=True):
+            part, kept, other = customers.rows(learnt), items.rows(learnt), items.rows(tested)
+            fits = zip(models.values(), half.spawn(len(models)), strict=True)
+            codes = [refit(model, part, fit, customers).codes for model, fit in fits]
+            found.append(
+                [MOST if c is None else density_between(kept, c[learnt], other, c[tested]) for c in codes],
+            )
+    mean: NDArray[np.float64] = np.mean(found, axis=0)
+    return mean

@@ -144,7 +144,14 @@ def was_fitted(model: Any) -> bool:
 
 
 def root_seed(random_state: Any) -> int:
-    """Resolve a random state once, to one number that gives the same results when it is passed again."""
+    """Resolve a random state once, to one number that gives the same results when it is passed again.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator or None
+    """
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(LARGEST_SEED))
     rng = check_random_state(random_state)
     if isinstance(random_state, int | np.integer):
         return int(random_state)

@@ -12,14 +12,9 @@ import pandas as pd
 
 from segmentation._format import count, name_some
 from segmentation.assignment import UNASSIGNED, as_assignment
-from segmentation.evaluation._review_checks import (
-    NOT_CHECKED,
-    ReviewCheck,
-    actionable,
-    differentiable,
-    measurable,
-    substantial,
-)
+from segmentation.evaluation._refits import root_seed
+from segmentation.evaluation._review_base import NOT_CHECKED, ReviewCheck, one_sided
+from segmentation.evaluation._review_checks import actionable, differentiable, measurable, substantial
 from segmentation.evaluation._review_people import accessible, not_a_proxy, private
 from segmentation.evaluation._review_stable import stable
 from segmentation.exceptions import AssignmentError
@@ -167,11 +162,13 @@ def review(
     minimum_size : int or mapping of segment to int, optional
         Customers that a segment needs, as `experiments.minimum_segment_size` gives them (substantial).
     values : Series or score table, optional
-        Money per customer over the period of `running_cost`; of a table the first column (substantial).
+        Money per customer over the period of `running_cost`; of a table the first column (substantial). Who has none
+        counts as 0, which the evidence says.
     running_cost : float, default=0
         What it costs to serve one more segment, in the same money (substantial).
     actions : mapping of segment to action, optional
-        What is to be done with each segment (actionable). Actions that compare equal are one.
+        What is to be done with each segment (actionable). Actions that read the same, case and blanks aside, are one;
+        a segment without one, or with a missing one, has none.
     reachable : Series or dataframe, optional
         Whether a customer may and can be contacted, per channel if a table; true in one is enough (accessible).
     stability : StabilityReport, optional
@@ -182,8 +179,9 @@ def review(
         Protected attributes (not_a_proxy), see `governance.proxy_audit`.
     quasi_identifiers : dataframe, optional
         What outsiders may know of customers and will be published beside the segment (private).
-    random_state : int or Generator, optional
-        For what draws at random (accessible, not_a_proxy). A number makes the review repeatable.
+    random_state : int, RandomState or Generator, optional
+        For what draws at random (accessible, differentiable, not_a_proxy). A number makes the review repeatable.
+        ``settings`` has the number that gives the same review again.
 
     Returns
     -------
@@ -214,12 +212,13 @@ def review(
                      that stands out after Holm; no two can be merged     merges a single one is left
     actionable       every segment has an action, no two the same         all have the same, or segments without one
                                                                           hold over 10 % of the customers
-    stable           median Jaccard of every segment .75 or more          one is below .6 (Hennig 2007)
+    stable           mean Jaccard (SLSW) of every segment .75 or more     one is below .6 (Hennig 2007; fpc)
     private          nobody in a class of fewer than 10                   more than 5 % are, or a segment has fewer
     not_a_proxy      segments not told from chance                        moderate or strong (Cramer's V .3 or more)
     ================ ==================================================== ==========================================
 
-    What lies between is a warning. A descriptor's AUC is estimated on customers that were not learnt from (5 folds).
+    What lies between is a warning. For stable so is a verdict that is neither natural nor reproducible.
+    A descriptor's AUC is estimated on customers that were not learnt from (5 folds).
 
     References
     ----------
@@ -237,7 +236,7 @@ def review(
     >>> checked["substantial"].status, checked["actionable"].status, checked["stable"].status
     ('fail', 'pass', 'not checked')
     >>> print(checked["substantial"].evidence)
-    Too small: tourists (300 of 400 customers needed), which hold 30.0 % of the customers.
+    Too small: tourists (300 of 400 customers needed), which holds 30.0 % of the customers.
     """
     table = as_assignment(assignment)
     sizes = table["segment"].value_counts(sort=False).drop(UNASSIGNED)
@@ -247,15 +246,16 @@ def review(
     warnings = [f"{count(len(empty), 'empty segment')} left out: {name_some(empty)}."] if empty else []
     segments = sizes[sizes > 0].rename("n_customers").to_frame()
     segments.index = pd.Index(segments.index.astype(str), name="segment")
+    seed = root_seed(random_state)
     checks = (
         measurable(table, segments, model, features),
         substantial(table, segments, minimum_size, values, running_cost),
-        accessible(table, segments, reachable, descriptors, random_state),
-        differentiable(table, segments, features, descriptors, description, granularity),
+        accessible(table, segments, reachable, descriptors, seed),
+        differentiable(table, segments, features, descriptors, description, granularity, seed),
         actionable(table, segments, actions),
         stable(segments, stability, verdict),
         private(table, segments, quasi_identifiers),
-        not_a_proxy(table, protected, random_state),
+        not_a_proxy(table, protected, seed),
     )
     given = {
         "model": model, "features": features, "descriptors": descriptors, "description": description,
@@ -263,11 +263,15 @@ def review(
         "reachable": reachable, "stability": stability, "verdict": verdict, "protected": protected,
         "quasi_identifiers": quasi_identifiers,
     }  # fmt: skip
+    drawn = descriptors is not None or protected is not None or (features is not None and description is None)
     settings = {
         "n_customers": len(table),
         "n_segments": len(segments),
         "given": [name for name, value in given.items() if value is not None],
         "running_cost": float(running_cost),
-        "random_state": random_state if isinstance(random_state, int | None) else "generator",
+        # where nothing is drawn, no seed is needed for the same review
+        "random_state": seed if random_state is not None or drawn else None,
     }
+    rows_per_customer = ("features", "descriptors", "values", "reachable", "protected", "quasi_identifiers")
+    warnings += [text for what in rows_per_customer for text in one_sided(given[what], table, what)]
     return SegmentationReview(checks, segments, settings, tuple(warnings))

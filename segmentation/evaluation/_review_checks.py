@@ -4,94 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import get_tags
 
 from segmentation._format import count, money, name_some, percent
-from segmentation._frames import is_frame, kind_of
-from segmentation._validation import as_customers
+from segmentation._frames import kind_of
 from segmentation.assignment import UNASSIGNED
 from segmentation.evaluation._describe import describe_segments
-from segmentation.exceptions import ColumnError, CustomerTableError
+from segmentation.evaluation._review_base import (
+    FEWEST,
+    ReviewCheck,
+    Status,
+    customers_of,
+    has,
+    not_checked,
+    sentence,
+    whole,
+    worst,
+)
+from segmentation.exceptions import ColumnError
 
-__all__ = [
-    "FEWEST",
-    "NOT_CHECKED",
-    "ReviewCheck",
-    "actionable",
-    "customers_of",
-    "differentiable",
-    "measurable",
-    "not_checked",
-    "sentence",
-    "substantial",
-    "worst",
-]
+__all__ = ["actionable", "differentiable", "measurable", "substantial"]
 
-Status = Literal["pass", "warn", "fail", "not checked"]
-NOT_CHECKED: Status = "not checked"
-# Fewest customers of whom a figure may be published, as in governance.suppress_small_cells.
-FEWEST = 10
 # Conventions, stated in the docstring of `review`.
 FEW_UNASSIGNED, MANY_UNASSIGNED = 0.05, 0.25
 SOME_MISSING, MANY_MISSING = 0.10, 0.50
 SMALL_SHARE, SMALL_TOGETHER = 0.01, 0.10
 WORTH_TIMES_COST = 2.0
 NAMED = 5
-
-
-@dataclass(frozen=True)
-class ReviewCheck:
-    """One check: its name, what it asks, its status, what was found, the figures behind it, and what to do."""
-
-    name: str
-    question: str
-    status: Status
-    evidence: str
-    recommendation: str = ""
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-
-def not_checked(name: str, question: str, needs: str) -> ReviewCheck:
-    """Return the check as one that could not be made, with what it needs."""
-    return ReviewCheck(name, question, NOT_CHECKED, f"Not checked: {needs} not given.", f"Give {needs}.")
-
-
-def worst(statuses: list[Status]) -> Status:
-    """Return the worst of several statuses."""
-    return next(status for status in ("fail", "warn", "pass") if status in statuses)
-
-
-def customers_of(frame: Any, table: pd.DataFrame, what: str) -> tuple[pd.DataFrame, int]:
-    """Return the rows of a customer table for the customers of the assignment, and how many of them have none.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a table nor a Series.
-    CustomerTableError
-        If no customer is in both.
-    """
-    if isinstance(frame, pd.Series):
-        frame = frame.to_frame(what if frame.name is None else frame.name)
-    if not is_frame(frame):
-        raise TypeError(f"{what} must be a table with one row per customer, or a Series, got {kind_of(frame)}.")
-    known = as_customers(frame)
-    together = table.index.intersection(known.index)
-    if not len(together):
-        raise CustomerTableError(
-            f"no customer of the assignment is in {what}: ids look like {name_some(table.index[:3])} there and "
-            f"{name_some(known.index[:3])} here."
-        )
-    return known.loc[together], len(table) - len(together)
 
 
 def measurable(table: pd.DataFrame, segments: pd.DataFrame, model: Any, features: Any) -> ReviewCheck:
@@ -101,7 +44,11 @@ def measurable(table: pd.DataFrame, segments: pd.DataFrame, model: Any, features
     status: list[Status] = [
         "pass" if unassigned <= FEW_UNASSIGNED else "warn" if unassigned <= MANY_UNASSIGNED else "fail"
     ]
-    evidence = [f"{percent(unassigned)} of the customers are in no segment."]
+    evidence = [
+        f"{percent(unassigned)} of the customers are in no segment."
+        if unassigned
+        else "Every customer is in a segment."
+    ]
     advice = []
     if status[0] != "pass":
         advice.append("say what becomes of the customers in no segment: a rule for the rest, or the nearest segment")
@@ -132,14 +79,9 @@ def measurable(table: pd.DataFrame, segments: pd.DataFrame, model: Any, features
 
 def _places_new_customers(model: Any) -> bool:
     last = model.steps[-1][1] if hasattr(model, "steps") else model
+    has(last, ("__sklearn_tags__",), "model", "fit: a fitted segmenter, or a pipeline that ends in one")
     tags = getattr(get_tags(last), "segmenter_tags", None)
     return hasattr(last, "predict") and (tags is None or tags.out_of_sample)
-
-
-def sentence(parts: list[str]) -> str:
-    """Join pieces of advice to one sentence; nothing where there is none."""
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def substantial(
@@ -147,7 +89,7 @@ def substantial(
 ) -> ReviewCheck:
     """Ask whether segments are large enough, and worth what they cost."""
     question = "Is every segment large enough, and worth what it costs to serve?"
-    if isinstance(running_cost, bool) or not math.isfinite(running_cost) or running_cost < 0:
+    if not whole(running_cost) or running_cost < 0:
         raise ValueError(f"running_cost must be a number of at least 0, got {running_cost!r}.")
     needed = _needed(segments, minimum_size, len(table))
     sizes = segments["n_customers"]
@@ -162,15 +104,18 @@ def substantial(
     else:
         named = [f"{name} ({n:,} of {needed[str(name)]:,} customers needed)" for name, n in small.items()]
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-        evidence.append(f"Too small: {', '.join(named[:NAMED])}{more}, which hold {percent(held)} of the customers.")
+        evidence.append(
+            f"Too small: {', '.join(named[:NAMED])}{more}, which {'holds' if len(small) == 1 else 'hold'} "
+            f"{percent(held)} of the customers."
+        )
         advice.append("put small segments together (governance.merge_small_segments) or ask for fewer")
     figures: dict[str, Any] = {
         "smallest": int(sizes.min()), "n_too_small": len(small), "share_too_small": held,
     }  # fmt: skip
     if values is not None:
-        worth = _worth(table, segments, values)
+        worth, without = _worth(table, segments, values)
         segments["value"] = worth
-        figures["lowest_value"] = float(worth.min())
+        figures |= {"lowest_value": float(worth.min()), "n_without_value": without}
         lowest = f"{worth.idxmin()} is worth least, {money(float(worth.min()))} in all"
         if running_cost:
             loss, thin = worth[worth < running_cost], worth[worth < WORTH_TIMES_COST * running_cost]
@@ -180,6 +125,10 @@ def substantial(
                 advice.append(f"serve {name_some([str(n) for n in thin.index])} with another segment, or more cheaply")
         else:
             evidence.append(f"{lowest}.")
+        if without:
+            evidence.append(
+                f"{count(without, 'customer')} without a value {'counts' if without == 1 else 'count'} as 0."
+            )
     elif running_cost:
         raise ValueError("running_cost needs values: money per customer over the same period, such as a score table.")
     return ReviewCheck("substantial", question, worst(status), " ".join(evidence), sentence(advice), figures)
@@ -199,24 +148,38 @@ def _needed(segments: pd.DataFrame, minimum_size: Any, n_customers: int) -> pd.S
         needed = pd.Series({str(name): size for name, size in minimum_size.items()}).reindex(segments.index)
     else:
         needed = pd.Series(minimum_size, index=segments.index)
-    wrong = [value for value in needed if isinstance(value, bool) or not value > 0 or not math.isfinite(value)]
+    wrong = [value for value in needed.tolist() if not whole(value) or value <= 0]
     if wrong:
         raise ValueError(f"minimum_size must be numbers of customers above 0, got {name_some(wrong)}.")
     return needed.map(math.ceil)
 
 
-def _worth(table: pd.DataFrame, segments: pd.DataFrame, values: Any) -> pd.Series[Any]:
+def _worth(table: pd.DataFrame, segments: pd.DataFrame, values: Any) -> tuple[pd.Series[Any], int]:
+    """Return what each segment is worth, and how many customers in segments have no value."""
     known, _ = customers_of(values, table, "values")
-    first = known.iloc[:, 0]
-    if not pd.api.types.is_numeric_dtype(first.dtype):
+    if not len(known.columns):
+        raise ColumnError("values has no column beside the ids.")
+    first = known.iloc[:, 0].infer_objects()
+    if not pd.api.types.is_numeric_dtype(first.dtype) or pd.api.types.is_bool_dtype(first.dtype):
         raise ColumnError(f"values must be money; {first.name!r} is {first.dtype}.")
-    number = first.astype(np.float64)
-    total = number.groupby(table["segment"].reindex(number.index).astype(str)).sum(min_count=1)
-    return total.reindex(segments.index, fill_value=0.0).fillna(0.0)
+    number = pd.Series(first.to_numpy(dtype=np.float64, na_value=np.nan), index=first.index)
+    if np.isinf(number).any() or number.isna().all():
+        found = name_some(number.index[np.isinf(number)])
+        raise ColumnError(f"values must be money; {first.name!r} is {f'infinite for {found}' if found else 'empty'}.")
+    inside = table["segment"][table["segment"] != UNASSIGNED].astype(str)
+    number = number.reindex(inside.index)
+    total = number.groupby(inside).sum().reindex(segments.index, fill_value=0.0)
+    return total, int(number.isna().sum())
 
 
 def differentiable(
-    table: pd.DataFrame, segments: pd.DataFrame, features: Any, descriptors: Any, description: Any, granularity: Any
+    table: pd.DataFrame,
+    segments: pd.DataFrame,
+    features: Any,
+    descriptors: Any,
+    description: Any,
+    granularity: Any,
+    seed: int,
 ) -> ReviewCheck:
     """Ask whether every segment is told from the others by something, and whether two could be one."""
     question = "Does every segment differ from the others in something that matters?"
@@ -227,7 +190,7 @@ def differentiable(
     advice: list[str] = []
     figures: dict[str, Any] = {}
     if description is not None or features is not None:
-        found = _distinguishing(table, segments, features, descriptors, description)
+        found = _distinguishing(table, segments, features, descriptors, description, seed)
         segments["n_distinguishing"] = found
         nothing = [str(name) for name in found.index[found == 0]]
         figures |= {"n_undistinguished": len(nothing)}
@@ -236,8 +199,9 @@ def differentiable(
             evidence.append(f"Nothing marks {name_some(nothing)}: no marker variable, no descriptor that stands out.")
             advice.append("look for what these segments have in common, or do without them")
         else:
-            evidence.append(f"Every segment has at least {count(int(found.min()), 'variable')} that tells it from all.")
+            evidence.append(f"Every segment has at least {count(int(found.min()), 'variable')} that sets it apart.")
     if granularity is not None:
+        has(granularity, ("merges",), "granularity", "review_granularity")
         groups = [list(map(str, group)) for group in granularity.merges["segments"]]
         left = len(segments) - sum(len(group) - 1 for group in groups)
         figures |= {"n_merges": len(groups), "n_left": left}
@@ -252,13 +216,14 @@ def differentiable(
 
 
 def _distinguishing(
-    table: pd.DataFrame, segments: pd.DataFrame, features: Any, descriptors: Any, description: Any
+    table: pd.DataFrame, segments: pd.DataFrame, features: Any, descriptors: Any, description: Any, seed: int
 ) -> pd.Series[Any]:
     """Count what tells each segment from the others: marker variables, and contrasts that stand after Holm."""
     if description is None:
         known, _ = customers_of(features, table, "features")
         others = None if descriptors is None else customers_of(descriptors, table, "descriptors")[0]
-        description = describe_segments(table.loc[known.index], known, descriptors=others)
+        description = describe_segments(table.loc[known.index], known, descriptors=others, random_state=seed)
+    has(description, ("markers", "contrasts"), "description", "describe_segments")
     found = {str(name): len(marks) for name, marks in description.markers.items()}
     for name in description.contrasts.loc[description.contrasts["differs"].astype(bool), "segment"]:
         found[str(name)] = found.get(str(name), 0) + 1
@@ -272,13 +237,15 @@ def actionable(table: pd.DataFrame, segments: pd.DataFrame, actions: Any) -> Rev
     """Ask whether there is something to do with each segment that is not done with the others."""
     question = "Is there something to do with each segment that is not done with the others?"
     if actions is None:
-        return not_checked("actionable", question, "actions, a mapping of segment to action,")
+        return not_checked("actionable", question, "actions")
+    if isinstance(actions, pd.Series):
+        actions = actions.to_dict()
     if not isinstance(actions, Mapping):
         raise TypeError(f"actions must be a mapping of segment to action, got {kind_of(actions)}.")
     unknown = [name for name in actions if str(name) not in set(table["segment"].cat.categories)]
     if unknown:
         raise ColumnError(f"actions name {name_some(unknown)}; segments are {name_some(segments.index)}.")
-    given = {str(name): one for name, one in actions.items() if one is not None and str(one).strip()}
+    given = {str(name): one for name, one in actions.items() if not _is_none(one)}
     without = [name for name in segments.index if name not in given]
     sizes = segments["n_customers"]
     held = float(sizes[without].sum() / sizes.sum())
@@ -290,7 +257,10 @@ def actionable(table: pd.DataFrame, segments: pd.DataFrame, actions: Any) -> Rev
     segments["action"] = [str(given[name]) if name in given else None for name in segments.index]
     all_one = len(segments) > 1 and len(same) == 1 and not without
     status: Status = "fail" if all_one or held > SMALL_TOGETHER else "warn" if shared or without else "pass"
-    evidence = [f"{count(len(there), 'segment')} of {len(segments)} with an action, {len(same)} of them different."]
+    evidence = [
+        f"{len(there):,} of {count(len(segments), 'segment')} {'has' if len(there) == 1 else 'have'} an action; "
+        f"{count(len(same), 'different action')}."
+    ]
     advice = []
     if without:
         evidence.append(f"Without one: {name_some(without)}, {percent(held)} of the customers.")
@@ -300,3 +270,9 @@ def actionable(table: pd.DataFrame, segments: pd.DataFrame, actions: Any) -> Rev
         advice.append("segments that are treated alike need not be told apart: merge them, or treat them differently")
     figures = {"n_with_action": len(there), "n_different": len(same), "share_without": held}
     return ReviewCheck("actionable", question, status, " ".join(evidence), sentence(advice), figures)
+
+
+def _is_none(action: Any) -> bool:
+    """Whether an action says nothing: missing, or blank."""
+    missing = pd.api.types.is_scalar(action) and pd.isna(action)
+    return bool(missing) or not str(action).strip()

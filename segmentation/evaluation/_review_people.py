@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from segmentation._format import name_some, percent
 from segmentation.assignment import UNASSIGNED
-from segmentation.evaluation._review_checks import (
+from segmentation.evaluation._review_base import (
     FEWEST,
     ReviewCheck,
     Status,
     customers_of,
     not_checked,
     sentence,
+    span,
     worst,
 )
 from segmentation.exceptions import ColumnError
@@ -61,13 +62,25 @@ def accessible(
         lost = [str(name) for name in found.index[~(found["auc_low"] > 0.5)]]
         vague = [str(name) for name in found.index[~(found["auc"] >= ACCEPTABLE_AUC)]]
         status.append("pass" if not vague else "fail" if 2 * len(lost) >= len(found) else "warn")
-        figures |= {"lowest_auc": float(found["auc"].min()), "n_not_found": len(lost)}
-        evidence.append(
-            f"Telling members from others by the descriptors has an AUC of {found['auc'].min():.2f} "
-            f"({found['auc'].idxmin()}) to {found['auc'].max():.2f} ({found['auc'].idxmax()}); 0.5 is chance."
-        )
+        figures |= {
+            "lowest_auc": float(found["auc"].min()) if found["auc"].notna().any() else None,
+            "n_not_found": len(lost),
+        }
+        judged = found["auc"].dropna()
+        if len(judged):
+            evidence.append(
+                f"Telling members from others by the descriptors has an AUC of {span(judged)}; 0.5 is chance."
+            )
+        if len(judged) < len(found):
+            few = [str(name) for name in found.index[found["auc"].isna()]]
+            evidence.append(
+                f"For {name_some(few)} it cannot be judged: that takes two segments of {2 * N_FOLDS} customers."
+            )
         if vague:
-            advice.append(f"do not hope to find {name_some(vague)} by these descriptors: let them choose by themselves")
+            advice.append(
+                f"do not hope to find {name_some(vague)} by these descriptors: "
+                "make an offer that they pick out themselves"
+            )
     return ReviewCheck("accessible", question, worst(status), " ".join(evidence), sentence(advice), figures)
 
 
@@ -79,7 +92,8 @@ def _reachable(table: pd.DataFrame, segments: pd.DataFrame, reachable: Any) -> p
                 f"reachable must be true or false (or 1 and 0); {name!r} has {name_some(column.dropna().unique())}."
             )
     # who is not in the table, or missing in it, cannot be reached
-    one = known.fillna(0).astype(bool).any(axis=1).reindex(table.index, fill_value=False)
+    yes = known.apply(lambda column: column.astype(object).where(column.notna(), 0).astype(bool))
+    one = yes.any(axis=1).reindex(table.index, fill_value=False)
     share: pd.Series[Any] = one.groupby(table["segment"].astype(str)).mean().reindex(segments.index)
     return share
 
@@ -97,7 +111,7 @@ def _findable(table: pd.DataFrame, segments: pd.DataFrame, descriptors: Any, ran
     enough = [name for name in segments.index if sizes.get(name, 0) >= 2 * N_FOLDS]
     found = pd.DataFrame({"auc": np.nan, "auc_low": np.nan}, index=segments.index)
     if len(enough) < 2:
-        return found.fillna({"auc": 0.5, "auc_low": 0.0})
+        return found
     inside = segment.isin(enough).to_numpy()
     X, nominal = _as_numbers(known[inside])
     codes = pd.Categorical(segment[inside], categories=enough).codes
@@ -121,7 +135,8 @@ def _findable(table: pd.DataFrame, segments: pd.DataFrame, descriptors: Any, ran
 def _as_numbers(known: pd.DataFrame) -> tuple[NDArray[np.float64], list[bool]]:
     """Return descriptors as numbers, and which are numbers of levels: times become days, missing stays missing."""
     columns, nominal = [], []
-    for name, column in known.items():
+    for name, column in known.dropna(axis="columns", how="all").items():
+        column = column.infer_objects()
         nominal.append(False)
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             days = (column - column.min()).dt.total_seconds() / 86_400
@@ -140,6 +155,8 @@ def _as_numbers(known: pd.DataFrame) -> tuple[NDArray[np.float64], list[bool]]:
             places = text.map(rank).to_numpy(dtype=np.float64, na_value=np.nan)
             columns.append(np.where(there & np.isnan(places), LEVELS_AT_MOST, places))
             nominal[-1] = True
+    if not columns:
+        raise ColumnError("descriptors has no value in any column.")
     return np.column_stack(columns), nominal
 
 

@@ -99,7 +99,7 @@ def assignment_robustness(
         Handed to ``fit``; only with perturbations that keep all customers in their order.
     n_jobs : int, optional
         Processes; the result does not depend on it.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
 
     Returns
     -------

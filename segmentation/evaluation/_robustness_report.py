@@ -94,7 +94,8 @@ class RobustnessReport:
     def __str__(self) -> str:
         lines = [self._head, *(f"  {text}" for text in self.findings)]
         shown = self.table[["n_repeats", "n_compared", "changed_share", "low", "high", "what"]]
-        lines.append(shown.to_string(float_format="{:.3f}".format, na_rep=""))
+        counts = {"n_compared": lambda n: f"{n:,.0f}"}
+        lines.append(shown.to_string(float_format="{:.3f}".format, formatters=counts, na_rep=""))
         return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
 
     __repr__ = __str__
@@ -134,7 +135,9 @@ class RobustnessReport:
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set_xlim(left=-0.01)
         tidy(ax, title="Who changes segment", x="share of the segment's customers who change", y="")
-        ax.legend(fontsize=9, frameon=True, framealpha=0.9, edgecolor="none")
+        # below the axes: inside it would lie on marks, above it on the title
+        lowered = -0.9 / ax.figure.get_size_inches()[1]
+        ax.legend(fontsize=9, frameon=False, loc="upper left", bbox_to_anchor=(0, lowered), ncols=2, borderaxespad=0)
         return ax
 
 

@@ -97,7 +97,7 @@ def segment_stability(
         Handed to ``fit``, for segmenters that take one.
     n_jobs : int, optional
         Processes; None means 1. The result does not depend on it: each process works on one thread.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Seed of samples and refits. Every random state in the segmenter, of all its steps, is set anew in each refit.
 
     Returns

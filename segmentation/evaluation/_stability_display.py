@@ -112,7 +112,7 @@ class SLSWDisplay:
 
 def _limit_lines(ax: Any) -> None:
     for limit, _ in LIMITS[:-1]:
-        ax.axvline(limit, color=COLOURS["quiet"], linestyle=":", linewidth=1, zorder=0.5)
+        ax.axvline(limit, color=COLOURS["quiet"], linestyle=":", linewidth=1, zorder=1)
 
 
 @dataclass(eq=False)

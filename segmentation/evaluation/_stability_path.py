@@ -66,7 +66,7 @@ def stability_path(
     y : array of shape (n_customers,), optional
     n_jobs : int, optional
         Processes; the result does not depend on it.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Seed; every random state in the segmenter is set anew for each number of segments.
 
     Returns
@@ -136,6 +136,8 @@ def stability_path(
 
 
 def _checked_numbers(n_segments: Iterable[int]) -> list[int]:
+    if not isinstance(n_segments, Iterable):
+        raise TypeError(f"n_segments must be numbers of segments such as range(2, 9), got {n_segments!r}.")
     values = list(n_segments)
     wrong = [n for n in values if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1]
     if wrong or not values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from segmentation.evaluation._structure_pool import Fold, Tested, judge_groups
 from segmentation.evaluation._structure_space import space_of
 from segmentation.evaluation._structure_split import learn_groups
 
-__all__ = ["Passes", "combine", "run_passes"]
+__all__ = ["Passes", "combine", "in_order", "run_passes"]
 
 N_FOLDS = 5
 
@@ -45,6 +45,11 @@ class Passes:
         return combine([one.p_value for one in self.tested])
 
     @property
+    def apartness(self) -> float:
+        """Of the least separated group where the groups were learnt: mean over the passes made."""
+        return float(np.mean([one.apartness for one in self.tested])) if self.tested else 0.0
+
+    @property
     def typical(self) -> Tested | None:
         """The pass in the middle, by its p-value."""
         ordered = sorted(self.tested, key=lambda one: one.p_value)
@@ -66,6 +71,16 @@ def combine(p_values: Sequence[float]) -> float:
         return np.nan
     k = len(p_values) // 2 + 1
     return float(min(1.0, len(p_values) / k * sorted(p_values)[k - 1]))
+
+
+def in_order(passes: Mapping[int, Passes]) -> dict[int, float]:
+    """Return the p-value of each number of segments, adjusted for trying several.
+
+    They are tested in the order of how far apart their groups were where they were learnt, until one fails, so each
+    p-value is the largest up to it in that order. The first needs no correction.
+    """
+    order = sorted(passes, key=lambda k: -passes[k].apartness)
+    return dict(zip(order, np.maximum.accumulate([passes[k].p_value for k in order]).tolist(), strict=True))
 
 
 def run_passes(
@@ -129,5 +144,5 @@ def _fold(
         codes = np.asarray(copy.predict(customers.data), dtype=np.int64)
     points = space_of(copy, customers)
     points = spread_ties(points[:, ~few_levels(points)], jitter)
-    learnt = learn_groups(points[~held_out], codes[~held_out], len(last_step(copy).segments_))
-    return Fold(points, codes, held_out, learnt)
+    ways = learn_groups(points[~held_out], codes[~held_out], len(last_step(copy).segments_))
+    return Fold(points, codes, held_out, ways)

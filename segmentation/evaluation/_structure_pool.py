@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from segmentation.evaluation._agreement import contingency
 from segmentation.evaluation._dip import dip_p_value, dip_statistic
 from segmentation.evaluation._structure_split import (
+    APART,
     LEAST_IN_BAND,
     LEAST_IN_GROUP,
     LONELIER,
@@ -33,13 +34,14 @@ class Fold:
         The segment it gives them.
     held_out : ndarray of shape (n_customers,), bool
         Whom it was not learnt from.
-    learnt : Learnt
+    ways : tuple of Learnt
+        The way to take its segments together as one group, as two, and so on.
     """
 
     points: NDArray[np.float64]
     codes: NDArray[np.int64]
     held_out: NDArray[np.bool_]
-    learnt: Learnt
+    ways: tuple[Learnt, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +75,22 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """One pass over all parts: `p_value` is that of the least separated group, 1 where there is one group only."""
+    """One pass over all parts.
+
+    Attributes
+    ----------
+    p_value : float
+        That of the least separated group, 1 where there is one group only.
+    n_groups : int
+    apartness : float
+        Of the least separated group where the groups were learnt: mean over the parts. It has not seen, for any part,
+        the customers that the part is tested on.
+    groups : tuple of HeldOut
+    """
 
     p_value: float
     n_groups: int
+    apartness: float = 0.0
     groups: tuple[HeldOut, ...] = ()
 
 
@@ -84,38 +98,49 @@ def judge_groups(folds: list[Fold]) -> Tested:
     """Test whether every group is apart from its nearest neighbour on customers it was not learnt from.
 
     Each customer is projected by a solution learnt without them; the projections of all parts are put together, groups
-    of different parts being matched by the customers they share. Parts that found another number of groups than most
-    are left out; where more than one of them found a single group, so does the pass. The largest p-value counts, since
-    every group must be apart: no correction for their number is needed.
+    of different parts being matched by the customers they share. The largest p-value counts, since every group must
+    be apart: no correction for their number is needed.
     """
-    numbers = [len(fold.learnt.groups) for fold in folds]
-    n_groups = int(np.bincount(numbers).argmax())
-    if n_groups < 2 or numbers.count(1) > 1:  # parts that see one group only say something: they are no failures
-        return Tested(1.0, n_groups)
-    kept = [fold for fold, number in zip(folds, numbers, strict=True) if number == n_groups]
-    matched = [_matched(kept[0], fold) for fold in kept]
+    n_groups, apartness = _number_of_groups(folds)
+    chosen = [(fold, fold.ways[n_groups - 1]) for fold in folds if len(fold.ways) >= n_groups]
+    apart = [(fold, way) for fold, way in chosen if way.apartness >= APART]
+    # one solution that went astray is left out; where more do not show the groups, that says something
+    chosen = apart if len(apart) == len(folds) - 1 else chosen
+    if n_groups < 2 or sum(way.apartness > 0 for _, way in chosen) < len(folds) - 1:
+        return Tested(1.0, 1, apartness)
+    first, way = chosen[0]
+    matched = [_matched(way.group_of(first.codes), other.group_of(fold.codes), n_groups) for fold, other in chosen]
     groups = tuple(
-        _held_out(kept, [order[group] for order in matched], kept[0].learnt.groups[group]) for group in range(n_groups)
+        _held_out([(*pair, int(order[group])) for pair, order in zip(chosen, matched, strict=True)], way.groups[group])
+        for group in range(n_groups)
     )
-    return Tested(max(group.p_value for group in groups), n_groups, groups)
+    return Tested(max(group.p_value for group in groups), n_groups, apartness, groups)
 
 
-def _matched(first: Fold, other: Fold) -> NDArray[np.int64]:
-    """Return, for each group of the first fold, its counterpart in the other."""
-    n_groups = len(first.learnt.groups)
-    table = contingency(first.learnt.group_of(first.codes), other.learnt.group_of(other.codes), n_groups, n_groups)[
-        :-1, :-1
+def _number_of_groups(folds: list[Fold]) -> tuple[int, float]:
+    """Return how many groups to take the segments together as, and how far apart those are where they were learnt."""
+    most = max(len(fold.ways) for fold in folds)
+    apartness = [
+        float(np.mean([fold.ways[n].apartness if n < len(fold.ways) else 0.0 for fold in folds])) for n in range(most)
     ]
+    apart = [n for n in range(most) if apartness[n] >= APART]
+    best = max(apart) if apart else int(np.argmax(apartness))
+    return best + 1, apartness[best]
+
+
+def _matched(first: NDArray[np.int64], other: NDArray[np.int64], n_groups: int) -> NDArray[np.int64]:
+    """Return, for each group of the first, its counterpart in the other."""
+    table = contingency(first, other, n_groups, n_groups)[:-1, :-1]
     columns: NDArray[np.int64] = linear_sum_assignment(table, maximize=True)[1]
     return columns
 
 
-def _held_out(folds: list[Fold], positions: list[int], members: tuple[int, ...]) -> HeldOut:
+def _held_out(chosen: list[tuple[Fold, Learnt, int]], members: tuple[int, ...]) -> HeldOut:
     """Put the held-out customers of one group and its neighbour together over the folds, and test them."""
     lines, sides, windows, lonely = [], [], [], []
-    for fold, position in zip(folds, positions, strict=True):
-        border = fold.learnt.borders[int(position)]
-        group = fold.learnt.group_of(fold.codes)
+    for fold, way, position in chosen:
+        border = way.borders[position]
+        group = way.group_of(fold.codes)
         of_both = (group == border.group) | (group == border.neighbour)
         counted = of_both & fold.held_out
         lines.append(border.project(fold.points[counted]))

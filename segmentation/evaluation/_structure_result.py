@@ -37,9 +37,11 @@ class StructureVerdict:
     table : pandas.DataFrame
         Index ``n_segments``: ``own`` (the segmenter as it came), ``test`` ("dip" or "latent normal"), ``n_groups``
         (left when segments with nothing between them are taken together), ``distance`` (of the nearest two groups, in
-        standard deviations within them, on customers not learnt from), ``p_value``, ``p_adjusted`` (for the numbers
-        tried), ``natural``; with point masses ``p_without_masses``; ``smallest`` (customers), ``smallest_share``,
-        ``ari``, ``ari_q25``, ``ari_q75`` (global stability), ``weakest_slsw``, ``restart_ari``, ``reproducible``.
+        standard deviations within them, on customers not learnt from), ``apartness`` (sqrt(n) times the dip of the
+        least separated group where it was learnt, about .5 for an even crowd: the order of testing), ``p_value``,
+        ``p_adjusted`` (the largest up to this number in that order), ``natural``; with point masses
+        ``p_without_masses``; ``smallest`` (customers), ``smallest_share``, ``ari``, ``ari_q25``, ``ari_q75`` (global
+        stability), ``weakest_slsw``, ``restart_ari``, ``reproducible``.
         A p-value of passes that were ended early, because nothing could come of them, is that of the passes made.
     groups : pandas.DataFrame
         Groups in the pass in the middle, each with its nearest neighbour: sizes, ``distance``, ``loneliness`` (chance

@@ -18,8 +18,8 @@ __all__ = ["CUSTOMERS_NEEDED", "LEAST_ARI", "LEAST_SLSW", "evidence_of", "reprod
 
 # Fewer customers are too few to tell "no groups" from "groups not seen": every part that is put aside has under 80.
 CUSTOMERS_NEEDED = 400
-# Conventions. A weakest segment of .6 is what Hennig's R package fpc calls a pattern in the data; .8 of agreement is
-# what round clouds without groups do not reach and elongated ones do (bench_structure.py prints both).
+# Conventions, not tests. A weakest segment of .6 is what Hennig's R package fpc calls a pattern in the data; .8 of
+# agreement was chosen. `bench_structure.py --stability` prints what clouds without groups reach.
 LEAST_ARI = 0.8
 LEAST_SLSW = 0.6
 
@@ -80,7 +80,7 @@ def _natural(result: StructureVerdict) -> str:
         text = (
             f"{at}, these{together} are apart from their nearest neighbours on customers they were not learnt from: "
             f"centres at least {row['distance']:.1f} standard deviations apart, dip test p = {_p(row['p_adjusted'])} "
-            f"for the least separated one, corrected for the {len(result.table)} numbers tried."
+            "for the least separated one, numbers being tested in the order of what the customers learnt from show."
         )
     own = result.settings["own"]
     if own == result.n_segments:
@@ -96,7 +96,7 @@ def _not_natural(result: StructureVerdict) -> str:
     best = p_values.idxmin()
     return (
         f"No number of segments tried ({tried}) gives groups that are all apart from their neighbours: smallest "
-        f"p-value {_p(p_values[best])} at {best}, corrected for the numbers tried; "
+        f"p-value {_p(p_values[best])} at {best}, adjusted for the numbers tried; "
         f"{number(result.settings['level'])} was needed. That is no proof that there are none."
     )
 

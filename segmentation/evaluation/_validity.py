@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from segmentation._format import count, name_some, percent
 from segmentation.evaluation._density_validity import DensityValidity, density_validity
+from segmentation.evaluation._refits import root_seed
 from segmentation.evaluation._silhouette import (
     LEAST_PER_SEGMENT,
     METRICS,
@@ -44,7 +45,7 @@ def validity(
     unassigned: Literal["exclude", "zero"] = "exclude",
     dbcv: bool | None = None,
     dbcv_size: int = DBCV_SIZE,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: Any = None,
     show_progress: bool | None = None,
 ) -> ValidityReport:
     """Measure how well segments hold together and stand apart, in all and one by one.
@@ -75,7 +76,7 @@ default="euclidean"
         Whether to compute DBCV; None: where there are unassigned customers.
     dbcv_size : int, default=2000
         DBCV uses at most so many customers of a segment at a time.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
         Seed of the samples; nothing else is random.
     show_progress : bool or None, default=None
         None: on a terminal only.
@@ -135,7 +136,8 @@ default="euclidean"
     """
     _check(metric, sample_size, unassigned, dbcv, dbcv_size)
     placed = place_customers(X, assignment, space, "validity")
-    rng = check_random_state(random_state)
+    seed = root_seed(random_state)
+    rng = check_random_state(seed)
     if metric == "cosine" and len(zero := np.flatnonzero(~placed.points.any(axis=1))):
         raise CustomerTableError(
             f"metric='cosine' has no distance for a customer whose values are all 0: {name_some(placed.ids[zero])}."
@@ -145,6 +147,7 @@ default="euclidean"
     centres = centre_indices(_plain(placed, grouped), grouped.starts)
     wanted = n_assigned < n if dbcv is None else dbcv
     found, density = None, None
+    largest = int(np.diff(grouped.starts).max(initial=0))
     size = (n_assigned if n_assigned <= EXACT_UP_TO else SAMPLE) if sample_size is None else int(sample_size)
     if len(grouped.codes) > 1:
         found = (
@@ -165,7 +168,8 @@ default="euclidean"
         "n_evaluated": 0 if found is None else len(found.positions),
         "sample_size": sample_size,
         "dbcv_size": dbcv_size if density is not None else None,
-        "random_state": random_state if isinstance(random_state, int | np.integer | None) else "generator",
+        # where nothing was drawn, no seed is needed for the same result
+        "random_state": seed if random_state is not None or size < n_assigned or largest > dbcv_size else None,
     }
     return ValidityReport(
         table,

@@ -17,11 +17,13 @@ from segmentation.exceptions import ColumnError
 from segmentation.governance._cells import protect, score_groups
 from segmentation.reporting._personas_result import Persona, Personas
 from segmentation.reporting._personas_sources import Hint, read_affinity, read_pain_points
-from segmentation.reporting._phrases import Phrases, Sentence, listing, quoted
+from segmentation.reporting._phrases import Phrases, Sentence, listing, merged, quoted
 
 __all__ = ["personas"]
 
 MINIMUM = 10
+QUANTITIES = frozenset({"numeric", "interval"})
+KINDS = QUANTITIES | {"binary", "category"}
 
 
 def personas(
@@ -105,7 +107,7 @@ def personas(
       What sets them apart: More than all customers: “sport” for 75.0 % (all customers: 45.0 %).
       What hurts: Not known: no pain points were given.
       What to offer: Not known: no affinities were given.
-      What to avoid: Nothing known: no feature of this segment lies below all customers as a marker.
+      What to avoid: Nothing known: no share that lies below that of all customers is a marker.
       Owner: Ada
     """
     sizes, described, scores, whole = _sources(description, profile)
@@ -253,9 +255,12 @@ def _brief(
     phrases: Phrases,
     max_items: int,
 ) -> dict[str, Sentence]:
-    above, below = (
-        _markers(segment, described, phrases, max_items, sign) if described is not None else None for sign in (1, -1)
-    )
+    above = below = fewer = None
+    if described is not None:
+        # a share below that of all is a message to avoid; a low mean, such as of purchases, is how they are
+        above = _markers(segment, described, phrases, max_items, 1, KINDS)
+        fewer = _markers(segment, described, phrases, max_items, -1, QUANTITIES)
+        below = _markers(segment, described, phrases, max_items, -1, KINDS - QUANTITIES)
     unknown = Sentence("Not known: only a profile was given, and it does not say which differences are worth stating.")
     if described is None:
         who = unknown
@@ -263,11 +268,14 @@ def _brief(
         who = Sentence("Not known: no descriptors were given.")
     else:
         who = _who(segment, described, phrases, max_items)
-    nothing_above = Sentence("Nothing known: no feature of this segment lies above all customers as a marker.")
-    nothing_below = "no feature of this segment lies below all customers as a marker"
+    apart = [sentence for sentence in (above, fewer) if sentence is not None]
+    nothing_apart = Sentence(
+        "Nothing known: no mean of this segment is a marker, and no share that lies above that of all customers."
+    )
+    nothing_below = "no share that lies below that of all customers is a marker"
     return {
         "who": who,
-        "values": unknown if described is None else above or nothing_above,
+        "values": unknown if described is None else merged(apart) if apart else nothing_apart,
         "hurts": _hints("Not known: no pain points were given.", "They say:", hurting, segment, max_items),
         "offer": _hints(
             "Not known: no affinities were given.", "They buy more than others:", bought, segment, max_items
@@ -277,10 +285,11 @@ def _brief(
 
 
 def _markers(
-    segment: str, described: SegmentDescription, phrases: Phrases, max_items: int, sign: int
+    segment: str, described: SegmentDescription, phrases: Phrases, max_items: int, sign: int, kinds: frozenset[str]
 ) -> Sentence | None:
     table = described.table
     rows = table[(table["segment"].astype(str) == segment) & table["marker"] & (table["difference"] * sign > 0)]
+    rows = rows[rows["kind"].isin(kinds)]
     lead = "More than all customers:" if sign > 0 else "Less than all customers:"
     return _listed("table", segment, rows, "total", lead, phrases, max_items)
 
@@ -331,7 +340,7 @@ def _avoid(
         bought_less = listing("They buy less than others:", [(one.text, one.facts) for one in less[:max_items]], more)
         if below is None:
             return bought_less
-        return Sentence(f"{below.text} {bought_less.text}", below.facts + bought_less.facts)
+        return merged([below, bought_less])
     if below is not None:
         return below
     return Sentence(f"Nothing known: {nothing}." if known else "Not known: no description was given.")

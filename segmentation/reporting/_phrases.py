@@ -9,7 +9,7 @@ from typing import Any
 from segmentation._format import count, money, number
 from segmentation._plotting import shorten
 
-__all__ = ["Fact", "Phrases", "Sentence", "joined", "listing", "markdown", "quoted", "share_text"]
+__all__ = ["Fact", "Phrases", "Sentence", "joined", "listing", "markdown", "merged", "quoted", "share_text"]
 
 # Longer names of variables and categories are cut in their middle.
 LONGEST_NAME = 80
@@ -173,6 +173,11 @@ def listing(lead: str, items: Sequence[tuple[str, tuple[Fact, ...]]], n_more: in
     """Join items into one sentence behind a lead; what is left out is counted."""
     text = f"{lead} {'; '.join(text for text, _ in items)}{f'; and {n_more:,} more' if n_more else ''}."
     return Sentence(text, tuple(fact for _, facts in items for fact in facts))
+
+
+def merged(sentences: Sequence[Sentence]) -> Sentence:
+    """Return sentences as one text with all their facts."""
+    return Sentence(joined(sentences), tuple(fact for one in sentences for fact in one.facts))
 
 
 def joined(sentences: Iterable[Sentence]) -> str:

@@ -84,6 +84,8 @@ def _read_table(table: pd.DataFrame, title: str | None, common: Mapping[str, Any
 
 def _read_result(result: Any, title: str, names: list[str], common: Mapping[str, Any]) -> Section:
     printed = [clean(line) for line in str(result).splitlines() if line.strip()] or [title]
+    # many a result opens its findings with its headline, which stands above them already
+    findings = tuple(text for text in _sentences(result, FINDINGS) if text.strip() != printed[0].strip())
     found = _tables_of(result, title, names)
     tables, asides = _allowed(found, customers=common["customers"])
     return Section(
@@ -91,7 +93,7 @@ def _read_result(result: Any, title: str, names: list[str], common: Mapping[str,
         title,
         headline="" if asides and _names_customer(printed[0], found) else printed[0].strip(),
         lines="" if found else clean("\n".join(str(result).splitlines()[1:])).strip("\n"),
-        findings=_sentences(result, FINDINGS),
+        findings=findings,
         minds=tuple(dict.fromkeys((*_sentences(result, WARNINGS), *(n for _, t in found for n in notes_of(t))))),
         tables=tables,
         pictures=_pictures(result, title) if common["draw"] else (),

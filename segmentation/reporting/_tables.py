@@ -150,10 +150,12 @@ def plain_text(value: Any) -> str:
 
 
 def _column(name: str, label: str, numeric: bool, cells: list[Cell]) -> Column:
-    """Return a column wide enough for its longest word, so that only very long ones are broken."""
+    """Return a column wide enough for its longest word, so that only very long ones are broken, and for sentences."""
     texts = cells if not numeric else []
     longest = max((len(word) for cell in texts for word in cell.text.split()), default=0)
-    return Column(clean(name), clean(label), numeric, min(longest, WIDEST_WORD))
+    # beside many figures a column of sentences would be squeezed to one word a line
+    told = max((len(cell.text) for cell in texts), default=0)
+    return Column(clean(name), clean(label), numeric, max(min(longest, WIDEST_WORD), min(told // 3, WIDEST_WORD)))
 
 
 def _name(name: Any) -> str:

@@ -524,3 +524,17 @@ class TestReport:
         bare = report.plot(limits=False)
         assert "Hennig" not in bare.get_xlabel()
         mpl.pyplot.close("all")
+
+
+def test_a_generator_is_a_random_state():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    first, second = (
+        segment_stability(KMeansSegmenter(3, n_init=1), X, 3, n_restarts=2, random_state=np.random.default_rng(5))
+        for _ in range(2)
+    )
+    assert first.slsw.equals(second.slsw)
+    again = segment_stability(
+        KMeansSegmenter(3, n_init=1), X, 3, n_restarts=2, random_state=first.settings["random_state"]
+    )
+    assert again.slsw.equals(first.slsw)

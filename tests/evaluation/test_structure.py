@@ -10,10 +10,10 @@ from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from segmentation.evaluation import StructureDisplay, structure_verdict
+from segmentation.evaluation import StructureDisplay, _structure_pool, structure_verdict
 from segmentation.evaluation._latent import _covariance, learn_latent
 from segmentation.evaluation._structure_columns import few_levels, point_masses, replace_point_masses, spread_ties
-from segmentation.evaluation._structure_dip import combine
+from segmentation.evaluation._structure_dip import Passes, combine, in_order
 from segmentation.evaluation._structure_split import learn_groups
 from segmentation.exceptions import OutOfSampleError
 from segmentation.segmenters import ClustererSegmenter, HDBSCANSegmenter, KMeansSegmenter, RuleSegmenter
@@ -22,10 +22,10 @@ mpl.use("Agg")
 
 
 def verdict(X, k=3, **settings):
-    settings = {"n_segments": [2, 3], "n_pairs": 3, "random_state": 0} | settings
+    settings = {"n_segments": [2, 3], "n_passes": 3, "n_pairs": 2, "random_state": 0} | settings
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return structure_verdict(KMeansSegmenter(k, n_init=4), X, **settings)
+        return structure_verdict(KMeansSegmenter(k, n_init=3), X, **settings)
 
 
 def groups_of(rng, n=800, apart=8.0, d=3):
@@ -79,12 +79,11 @@ def zeros(rng):
 
 @pytest.mark.parametrize("world", [normal, correlated, uniform, heavy, ratings, ring, zeros])
 def test_crowds_without_groups_are_not_natural(world):
-    found = [verdict(world(np.random.default_rng(seed)), random_state=seed).verdict for seed in range(2)]
-    assert "natural" not in found
+    assert verdict(world(np.random.default_rng(0))).verdict != "natural"
 
 
 def test_without_the_look_at_the_border_a_ring_would_be_two_groups(monkeypatch):
-    from segmentation.evaluation import _structure_pool, _structure_split
+    from segmentation.evaluation import _structure_split
 
     X = ring(np.random.default_rng(0))
     monkeypatch.setattr(_structure_split, "LONELIER", 0.0)
@@ -283,13 +282,46 @@ def test_halves_of_a_group_are_taken_together():
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(200, 2)), rng.normal([9, 0], 1, (100, 2))])
     codes = np.where(np.arange(300) >= 200, 2, (X[:, 1] > 0).astype(int))
-    learnt = learn_groups(X, codes, 3)
-    assert learnt.groups == ((0, 1), (2,))
-    assert learnt.group_of(np.array([0, 1, 2, -1])).tolist() == [0, 0, 1, -1]
-    assert learnt.borders[0].project(X[codes < 2]).mean() == pytest.approx(0)
-    assert learnt.borders[0].project(X[codes == 2]).mean() == pytest.approx(1)
-    assert learnt.borders[1].project(X[codes == 2]).mean() == pytest.approx(0)
-    assert np.isinf(learnt.borders[1].window[0])
+    one, two, three = learn_groups(X, codes, 3)
+    assert one.groups == ((0, 1, 2),)
+    assert sorted(two.groups) == [(0, 1), (2,)]
+    assert sorted(three.groups) == [(0,), (1,), (2,)]
+    assert one.apartness == 0
+    assert three.apartness < 0.5 < two.apartness
+    left, right = two.groups.index((0, 1)), two.groups.index((2,))
+    assert two.group_of(np.array([0, 1, 2, -1])).tolist() == [left, left, right, -1]
+    assert two.borders[left].project(X[codes < 2]).mean() == pytest.approx(0)
+    assert two.borders[left].project(X[codes == 2]).mean() == pytest.approx(1)
+    assert two.borders[right].project(X[codes == 2]).mean() == pytest.approx(0)
+
+
+def test_a_small_group_is_set_against_all_parts_of_a_large_one_and_tested_beside_its_border():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(1150, 2)), rng.normal([6, 0], 1, (100, 2))])
+    codes = np.where(np.arange(1250) >= 1150, 4, (X[:, 0] > 0) + 2 * (X[:, 1] > 0))
+    two = learn_groups(X, codes, 5)[1]
+    assert sorted(two.groups) == [(0, 1, 2, 3), (4,)]
+    border = two.borders[two.groups.index((4,))]
+    assert two.apartness == border.apartness > 0.7
+    inside = (border.project(X) >= border.window[0]) & (border.project(X) <= border.window[1])
+    assert inside[1150:].mean() > 0.97
+    assert inside[:1150].mean() < 0.2
+
+
+def test_numbers_are_tested_in_the_order_of_what_was_learnt():
+    def passes(p_value, apartness):
+        return Passes((_structure_pool.Tested(p_value, 2, apartness),))
+
+    adjusted = in_order({2: passes(0.2, 0.5), 3: passes(0.01, 0.9), 4: passes(0.03, 0.3), 5: passes(0.001, 0.7)})
+    assert adjusted == {3: 0.01, 5: 0.01, 2: 0.2, 4: 0.2}
+
+
+def test_a_group_of_eight_percent_is_found():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(800, 3)) + 5.5 / np.sqrt(3) * (np.arange(800)[:, None] < 64)
+    found = verdict(X, n_segments=[2, 4])
+    assert found.verdict == "natural"
+    assert found.groups["n_customers"].min() == pytest.approx(64, abs=12)
 
 
 # --- pictures ---
@@ -308,6 +340,6 @@ def test_picture(natural):
 
 
 def test_picture_without_groups():
-    ax = verdict(np.random.default_rng(0).normal(size=(300, 2)), n_segments=None).plot()
+    ax = verdict(ring(np.random.default_rng(0)), k=2, n_segments=None).plot()
     assert "one group" in ax.texts[0].get_text()
     mpl.pyplot.close("all")

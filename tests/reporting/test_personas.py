@@ -80,8 +80,9 @@ def check_differences(sentence, segment, description, minimum):
                 assert same(value, row["value"])
                 assert same(other, row[against])
             above = row["value"] > row[against]
-            if "More than" in sentence or "Less than" in sentence:
-                assert above == ("More than" in sentence)
+            lead = sentence[: match.start()]
+            if "More than all" in lead or "Less than all" in lead:
+                assert above == (lead.rfind("More than all") > lead.rfind("Less than all"))
             n += 1
     return n
 
@@ -397,3 +398,16 @@ def test_amounts():
     assert [phrases.amount("spend", one) for one in (12.345, -3.0, 12345.6)] == ["EUR 12.35", "EUR -3.00", "EUR 12,346"]
     assert phrases.amount("visits", 12345.6) == "12,346"
     assert Phrases({}, frozenset({"spend"}), "", 10).amount("spend", 2.0) == "2.00"
+
+
+def test_a_low_mean_sets_apart_and_is_nothing_to_avoid():
+    ids = pd.RangeIndex(200, name="customer_id")
+    rng = np.random.default_rng(0)
+    bought = pd.DataFrame(
+        {"n_purchases": np.r_[rng.poisson(2, 100) + 1, rng.poisson(20, 100) + 1], "club": [0] * 100 + [1] * 100},
+        index=ids,
+    )
+    told = personas(describe_segments(pd.Series(["rare"] * 100 + ["often"] * 100, index=ids), bought, random_state=0))
+    assert "Less than all customers: “n_purchases” averages" in told["rare"].brief["values"].text
+    assert told["rare"].brief["avoid"].text == "Less than all customers: “club” for 0.0 % (all customers: 50.0 %)."
+    assert told["often"].brief["avoid"].text.startswith("Nothing known")

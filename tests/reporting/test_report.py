@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 import segmentation as sg
 from segmentation import datasets, features, governance, scorers
+from segmentation.evaluation import describe_segments
 from segmentation.prioritizers import ValuePrioritizer
 from segmentation.reporting import Report
 from segmentation.reporting._html_svg import picture_of, with_prefix
@@ -544,3 +545,32 @@ def test_formulas_are_the_users_and_dollars_the_datas():
     literal = picture_of(figure, names_are_literal=True).svg
     assert "$100 to $200" in literal
     assert "mathdefault" not in literal  # ticks of logarithms are written by matplotlib
+
+
+def test_a_sentence_beside_many_figures_has_room():
+    table = pd.DataFrame({**{f"figure_{i}": [0.123] for i in range(15)}, "reading": ["stable; more starts first " * 3]})
+    view = table_view(table, "Stability")
+    assert [column.width for column in view.columns] == [0] * 15 + [24]
+
+
+def test_a_finding_that_is_the_headline_is_said_once():
+    class Result:
+        table = pd.DataFrame({"a": [1, 2]})
+        findings = ("Nine of ten agree", "One does not")
+
+        def __str__(self):
+            return "Nine of ten agree\n  One does not"
+
+    assert Report("r", [Result()]).to_html().count("Nine of ten agree") == 1
+
+
+def test_a_description_tells_its_markers_and_descriptors_in_the_report():
+    ids = pd.RangeIndex(200, name="customer_id")
+    rng = np.random.default_rng(0)
+    club = pd.DataFrame({"club": [0] * 100 + [1] * 100}, index=ids)
+    age = pd.DataFrame({"age": np.r_[rng.normal(30, 3, 100), rng.normal(50, 3, 100)]}, index=ids)
+    found = describe_segments(pd.Series(["x"] * 100 + ["y"] * 100, index=ids), club, descriptors=age, random_state=0)
+    assert found.findings[0] == "Markers of x: club 0.0 % (all: 50.0 %)"
+    page = Report("r", [found]).to_html()
+    assert all(text.replace("<", "&lt;") in page for text in found.findings)
+    assert found.findings[-1].startswith("age: share of variance explained")
