@@ -120,10 +120,11 @@ def structure_verdict(
     ``python benchmarks/bench_structure.py``.
 
     *Items with three levels or fewer* have gaps by themselves, and correlated ones form clusters of answers without
-    any group. They are compared with tables that have the same columns, cut from one normal distribution with the
-    same (tetrachoric or polychoric) correlations: how far from the borders customers are, those of the least separated
-    segment and all. A table that has three or more such items and other columns is tested both ways, each at
-    half of `alpha`; with fewer, only the other columns are looked at.
+    any group. Segments are learnt on one half of the customers; the answers of the other half tell how many stand
+    between two neighbours, chance in the answers allowed for. Groups are natural if that density is at most half of
+    the sparser segment's, and lower than in tables with the same columns, cut from one normal distribution with the
+    same (tetrachoric or polychoric) correlations. A table that has three or more such items and other columns is
+    tested both ways, each at half of `alpha`; with fewer, only the other columns are looked at.
 
     *Point masses*, as many zeros in an amount, make two modes of one. They are reported, and groups are called natural
     only if they are still found when the values at the mass are replaced by others of the same column.

@@ -70,9 +70,9 @@ def _natural(result: StructureVerdict) -> str:
     at = f"With {count(int(result.n_segments or 0), 'segment')}"
     if row["test"] == "latent normal":
         text = (
-            f"{at}, customers are farther from the borders, in the least separated segment or on the whole, than in "
-            f"tables without groups that have the same items and correlations (p = {_p(row['p_adjusted'])}, corrected "
-            "for the numbers tried)."
+            f"{at}, at most half as many customers as in the sparser segment stand between two neighbours, and fewer "
+            f"than in tables without groups that have the same items and correlations (p = {_p(row['p_adjusted'])}, "
+            "corrected for the numbers tried)."
         )
     else:
         groups = int(row["n_groups"])
@@ -94,6 +94,14 @@ def _not_natural(result: StructureVerdict) -> str:
     if p_values.isna().all():
         return f"Whether the groups are apart could not be tested (numbers of segments tried: {tried})."
     best = p_values.idxmin()
+    latent = result.simulated
+    if latent is not None and (result.table["test"] == "latent normal").all() and not latent.apart.any():
+        nearest: Any = latent.between.idxmin()
+        return (
+            f"No number of segments tried ({tried}) gives segments that are apart: between two neighbours stand at "
+            f"least {percent(float(latent.between[nearest]))} as many customers as in the sparser one (with "
+            f"{count(int(nearest), 'segment')}); 50 % or fewer was needed. That is no proof that there are none."
+        )
     return (
         f"No number of segments tried ({tried}) gives groups that are all apart from their neighbours: smallest "
         f"p-value {_p(p_values[best])} at {best}, adjusted for the numbers tried; "
