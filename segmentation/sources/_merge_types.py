@@ -57,7 +57,7 @@ def join_columns(pieces: Mapping[str, pd.Series]) -> tuple[pd.Series, str | None
         If there is no common type: text and numbers, times with and without a zone, ordered categories that
         contradict each other.
     """
-    telling = {source: values for source, values in pieces.items() if known(values).any()} or dict(pieces)
+    telling = {source: values for source, values in pieces.items() if known(values).any()} or _typed(pieces)
     kinds = {source: kind(values) for source, values in telling.items()}
     dtypes = {source: values.dtype for source, values in telling.items()}
     if set(kinds.values()) == {"dates", "times without a zone"}:
@@ -73,6 +73,13 @@ def join_columns(pieces: Mapping[str, pd.Series]) -> tuple[pd.Series, str | None
         return ready, None
     before = ", ".join(f"{dtype} in {source!r}" for source, dtype in dtypes.items())
     return ready, f"{before}: merged as {ready.dtype}{said}"
+
+
+def _typed(pieces: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
+    """Return the sources whose type counts where none has a value: of one kind, rather a plain one than objects."""
+    kinds = {source: kind(values) for source, values in pieces.items()}
+    chosen = min(kinds.values(), key=lambda name: (name.startswith("objects"), name))
+    return {source: values for source, values in pieces.items() if kinds[source] == chosen}
 
 
 def _example(values: pd.Series) -> str:

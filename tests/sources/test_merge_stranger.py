@@ -162,3 +162,17 @@ def test_addresses_with_names_and_unseen_characters(written, same):
 def test_the_limit_of_sharing_is_a_whole_number(limit):
     with pytest.raises(ValueError, match="max_shared must be at least 1 and a whole number"):
         resolve_identities({"crm": pd.DataFrame({"email": ["a@x.com"]})}, "email", max_shared=limit)
+
+
+def test_empty_columns_of_different_types_do_not_clash():
+    empty = pd.DataFrame({"id": pd.Series([], dtype=object)})
+    sources = {
+        "crm": empty.assign(flag=pd.Series([], dtype=bool)),
+        "shop": empty.assign(flag=pd.Series([], dtype=object)),
+        "web": pd.DataFrame({"id": ["u"], "city": ["x"]}),
+        "call": pd.DataFrame({"id": ["v"], "flag": pd.Series([None], dtype=object)}),
+    }
+    merged = merge_sources(sources, identity="id").customers
+    assert merged.loc["u", "city"] == "x"
+    assert merged["flag"].isna().all()
+    assert str(merged["flag"].dtype) == "boolean"
