@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -159,22 +160,17 @@ def allocate(
     }
     others = _others(problem, current, revenue)
 
-    def again(amounts: Mapping[str, float]) -> Allocation:
-        changed = [dataclasses.replace(r, amount=amounts.get(r.name, r.amount)) for r in given]
-        return allocate(
-            curves,
-            changed,
-            uses=uses,
-            bounds=bounds,
-            objective=objective,
-            target=target,
-            min_share=min_share,
-            current=current,
-            revenue=revenue,
-            level=level,
-        )
+    call = {
+        "curves": curves, "uses": uses, "bounds": bounds, "objective": objective, "target": target,
+        "min_share": min_share, "current": current, "revenue": revenue, "level": level,
+    }  # fmt: skip
+    return _result(problem, solution, given, prices, settings, others, partial(_again, given, call))
 
-    return _result(problem, solution, given, prices, settings, others, again)
+
+def _again(given: Sequence[Resource], call: Mapping[str, Any], amounts: Mapping[str, float]) -> Allocation:
+    """Allocate once more, with other amounts; no closure, so that a plan can be pickled."""
+    changed = [dataclasses.replace(resource, amount=amounts.get(resource.name, resource.amount)) for resource in given]
+    return allocate(resources=changed, **call)
 
 
 def solve(problem: Problem) -> Solution:

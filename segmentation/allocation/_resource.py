@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from segmentation._format import number
 
@@ -46,9 +47,9 @@ class Resource:
         if self.unit is not None and not isinstance(self.unit, str):
             raise TypeError(f"the unit of resource {self.name!r} must be text, got {self.unit!r}.")
 
-    def _number(self, what: str, value: object, *, infinite: bool) -> float:
+    def _number(self, what: str, value: Any, *, infinite: bool) -> float:
         try:
-            result = float(value)  # type: ignore[arg-type]
+            result = float(value)
         except (TypeError, ValueError) as error:
             raise TypeError(f"the {what} of resource {self.name!r} must be a number, got {value!r}.") from error
         if isinstance(value, bool) or not result >= 0 or (math.isinf(result) and not infinite):

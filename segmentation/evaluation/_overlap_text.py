@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from typing import Any
 
 import pandas as pd
@@ -12,19 +13,20 @@ __all__ = ["Reported", "records", "text_table"]
 ROWS_SHOWN = 12
 
 
-class Reported:
+class Reported(ABC):
     """A result with a headline, a `table`, `settings` and `warnings` that prints itself."""
 
     table: pd.DataFrame
     settings: dict[str, Any]
     warnings: tuple[str, ...]
 
+    @abstractmethod
     def _headline(self) -> str:
-        raise NotImplementedError
+        """Return the first line of what is printed."""
 
+    @abstractmethod
     def _shown(self) -> pd.DataFrame:
         """Return the rows and columns that a person reads first."""
-        raise NotImplementedError
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a copy of the table."""

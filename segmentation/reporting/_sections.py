@@ -88,15 +88,18 @@ def _read_result(result: Any, title: str, names: list[str], common: Mapping[str,
     findings = tuple(text for text in _sentences(result, FINDINGS) if text.strip() != printed[0].strip())
     found = _tables_of(result, title, names)
     tables, asides = _allowed(found, customers=common["customers"])
+    pictures, undrawn = _pictures(result, title) if common["draw"] else ((), ())
     return Section(
         "result",
         title,
         headline="" if asides and _names_customer(printed[0], found) else printed[0].strip(),
         lines="" if found else clean("\n".join(str(result).splitlines()[1:])).strip("\n"),
         findings=findings,
-        minds=tuple(dict.fromkeys((*_sentences(result, WARNINGS), *(n for _, t in found for n in notes_of(t))))),
+        minds=tuple(
+            dict.fromkeys((*_sentences(result, WARNINGS), *(n for _, t in found for n in notes_of(t)), *undrawn))
+        ),
         tables=tables,
-        pictures=_pictures(result, title) if common["draw"] else (),
+        pictures=pictures,
         settings=_settings(result),
         asides=asides,
         labels={"paragraph": "", **PARTS, **TASKS} if isinstance(result, Personas) else {},
@@ -160,20 +163,23 @@ def _settings(result: Any) -> tuple[tuple[str, str], ...]:
     return tuple((clean(name), plain_text(value)) for name, value in settings.items())
 
 
-def _pictures(result: Any, title: str) -> tuple[tuple[str, Picture], ...]:
-    """Draw a result that can draw itself without being told more."""
+def _pictures(result: Any, title: str) -> tuple[tuple[tuple[str, Picture], ...], tuple[str, ...]]:
+    """Draw a result that can draw itself without being told more; else say why there is no picture."""
     plot = getattr(result, "plot", None)
     if not callable(plot):
-        return ()
+        return (), ()
     needed = [
         one
         for one in inspect.signature(plot).parameters.values()
         if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
     ]
     if needed:
-        return ()
-    with drawn(result) as figure:
-        return ((title, picture_of(figure, names_are_literal=True)),)
+        return (), ()
+    try:
+        with drawn(result) as figure:
+            return ((title, picture_of(figure, names_are_literal=True)),), ()
+    except ValueError as error:  # what a result says that has nothing to draw; the rest of the report stands
+        return (), (clean(f"No picture: {error}"),)
 
 
 def _picture(value: Any) -> Picture:

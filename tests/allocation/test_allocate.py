@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -388,3 +389,10 @@ def test_result_protocol():
     assert figures["table"][0]["segment"] == "<b>"
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.total = 3.0
+
+
+def test_a_plan_can_be_stored_and_taken_up_again():
+    plan = allocate(TWO, MONEY, current={"loyal": 50, "new": 48})
+    stored = pickle.loads(pickle.dumps(plan))
+    assert str(stored.to_dict()) == str(plan.to_dict())
+    assert str(stored.replan({"budget": 50.0})) == str(plan.replan({"budget": 50.0}))

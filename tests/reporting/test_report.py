@@ -203,6 +203,22 @@ def test_results_of_the_library_fit_the_protocol():
     assert "in 3 segments" in reader.text
 
 
+def test_a_result_that_has_nothing_to_draw_says_so_and_stops_nothing():
+    class Undrawable:
+        table = pd.DataFrame({"n_customers": [40, 60]}, index=["a", "b"])
+
+        def __str__(self):
+            return "Two groups"
+
+        def plot(self, ax=None):
+            raise ValueError("a second axis is needed")
+
+    segment = pd.Series(["a"] * 60 + ["b"] * 40, index=pd.RangeIndex(100, name="customer_id"))
+    reader = Reader(Report.from_segmentation(segment, results={"matrix": Undrawable()}).to_html())
+    assert "No picture: a second axis is needed" in reader.text
+    assert "Two groups" in reader.text
+
+
 def test_tables_of_any_kind_figures_and_text_are_taken():
     figure = Figure(figsize=(3, 2))
     figure.subplots().plot([1, 2], [3, 4])
