@@ -4,8 +4,10 @@
     python benchmarks/bench_granularity.py --quick    # a fifth of the worlds
     python benchmarks/bench_granularity.py --skewness # why no more than .15 of skewness is corrected
 
-Each figure stands beside its limit, PASS or MISS; the command ends with an error where a limit is missed. The margin is
-a number of standard errors of the difference of the two segments it is about (of the smallest and the largest), which
+Each figure stands beside its limit, PASS or MISS; the command ends with an error where a limit is missed. That halves
+are merged in 95 of 100 worlds is held to the 99 % binomial band of that rate (from 92.4 % on, of 500 runs), as every
+measured rate is: of benchmarks of a procedure whose rate is 95 %, half would show less than 95 %. The margin is a
+number of standard errors of the difference of the two segments it is about (of the smallest and the largest), which
 are computed from the world's own distribution, never from its sample.
 """
 
@@ -119,6 +121,11 @@ def at_most(rate, n):
     return int(stats.binom.ppf(0.99, n, rate))
 
 
+def at_least(rate, n):
+    """Smallest share inside the 99 % band of a rate (both ends): what n runs of a procedure that has it may show."""
+    return float(stats.binom.ppf(0.005, n, rate)) / n
+
+
 def two_segments(n_worlds, rng):
     print("\nTwo segments; margin 5.5 standard errors of the difference")
     for world in WORLDS:
@@ -138,8 +145,10 @@ def two_segments(n_worlds, rng):
                 means = (1.0, 1.0 + times * margin) if "large" in what else (1.0 + times * margin, 1.0)
                 merged = sum(bool(groups) for _, groups in decisions(world, rng, n_worlds, sizes, means, margin))
                 rate = merged / n_worlds
-                kept = rate >= limit if times == 0 else rate <= limit
-                show(f"{label}: {what}", f"{rate:.1%}", f"{'>=' if times == 0 else '<='} {limit:.0%}", kept)
+                # the power is a rate that is promised, so it is held to its band, a wrong merge to the rate itself
+                kept = rate >= at_least(limit, n_worlds) if times == 0 else rate <= limit
+                told = f">= {at_least(limit, n_worlds):.1%}" if times == 0 else f"<= {limit:.0%}"
+                show(f"{label}: {what}", f"{rate:.1%}", told, kept)
 
 
 def imprecise(n_worlds, rng):
@@ -180,7 +189,9 @@ def many_segments(n_worlds, rng):
                     together += any(len(group) == k for group in groups)
                 if apart == 2.0:
                     rate = halves / (n_worlds * (k // 2))
-                    show(f"{label}: halves merged, others 2 margins away", f"{rate:.1%}", ">= 95%", rate >= 0.95)
+                    least = at_least(0.95, n_worlds)  # halves of one world are not independent: they count as one run
+                    what = f"{label}: halves merged, others 2 margins away"
+                    show(what, f"{rate:.1%}", f">= {least:.1%}", rate >= least)
                 if apart:
                     limit = 0.10 if apart == 1.0 else 0.05
                     rate = wrong / n_worlds

@@ -157,7 +157,7 @@ def found_by(lines: pd.DataFrame, segment: pd.Series, measure: str, n_permutatio
 
     return affinity(
         segment, lines, what, customer_id="Customer ID", amount="amount", measure=measure,
-        n_permutations=n_permutations, random_state=seed, progress=False,
+        n_permutations=n_permutations, random_state=seed, show_progress=False,
     )  # fmt: skip
 
 
@@ -251,7 +251,7 @@ def unequal_baskets(runs: int, n_small: int) -> None:
         lines = pd.DataFrame({"customer": np.repeat(np.arange(len(size)), size), "kind": chosen})
         segment = pd.Series(np.repeat(["small", "middle", "large"], sizes)).rename_axis("customer_id")
         report = affinity(segment, lines, "kind", customer_id="customer", measure="lines", n_permutations=199,
-                          random_state=run_, progress=False)  # fmt: skip
+                          random_state=run_, show_progress=False)  # fmt: skip
         flagged += bool(report.table["found"].any())
     what = f"lines: reports that find anything, equal taste, baskets 2:8:40, {n_small} small"
     if n_small == 100:

@@ -9,6 +9,8 @@ from typing import Any
 __all__ = ["column_difference", "count", "money", "name_some", "nearest", "number", "percent"]
 
 NAMED_AT_MOST = 5
+# From sixteen digits on nobody counts them, and a float does not hold them.
+BEYOND_READING = 1e15
 
 
 def _plain(value: Any) -> str:
@@ -54,13 +56,15 @@ def percent(share: float) -> str:
 
 
 def money(value: float) -> str:
-    """Write an amount with thousands separators; cents only below 1,000.
+    """Write an amount with thousands separators; cents only below 1,000; what these would hide in powers of ten.
 
     Examples
     --------
-    >>> money(1234567.8), money(12.3)
-    ('1,234,568', '12.30')
+    >>> money(1234567.8), money(12.3), money(0.0), money(0.0012), money(2e200)
+    ('1,234,568', '12.30', '0.00', '0.0012', '2e+200')
     """
+    if 0 < abs(value) < 0.005 or abs(value) >= BEYOND_READING:
+        return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"
 
 
@@ -107,6 +111,6 @@ def number(value: Any) -> str:
     plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         return repr(plain) if isinstance(plain, str | bool) else str(plain)
-    if abs(plain) >= 1000:
+    if BEYOND_READING > abs(plain) >= 1000:
         return f"{plain:,.0f}"
     return f"{plain:.4g}"

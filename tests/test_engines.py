@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 
 from segmentation import datasets, features
+from segmentation.evaluation import affinity
 from segmentation.exceptions import EmptySegmentWarning
 from segmentation.segmenters import RuleSegmenter
 
@@ -252,3 +253,35 @@ def test_rules_can_stay_in_their_engine(build):
     local = nw.from_native(stayed).lazy().collect().to_pandas().sort_values("customer_id")
     assert local["segment"].tolist() == ["rest", "old", "rest"]
     assert local["old"].tolist() == [False, True, False]
+
+
+def test_affinities_are_equal_on_every_engine(build):
+    rng = np.random.default_rng(3)
+    n = 900
+    lines = pa.table(
+        {
+            "customer": pa.array(rng.integers(1, 200, n), pa.int64(), mask=rng.random(n) < 0.03),
+            "kind": pa.array(
+                rng.choice(["tea", "cola", "bread", " ", "egg"], n), pa.string(), mask=rng.random(n) < 0.03
+            ),
+            "shelf": pa.array(rng.integers(1, 6, n), pa.int64()),  # with gaps pandas makes floats of them
+            "money": pa.array(
+                np.where(rng.random(n) < 0.1, -1.0, rng.gamma(2, 5, n).round(2)), mask=rng.random(n) < 0.03
+            ),
+        }
+    )
+    ids = pd.RangeIndex(1, 181, name="customer_id")
+    segments = pd.Series(rng.choice(["a", "b", "unassigned"], 180), index=ids)
+    for category, options in (("kind", {"measure": "spend", "amount": "money"}), ("shelf", {"direction": "both"})):
+
+        def report(frame, category=category, options=options):
+            return affinity(
+                segments, frame, category, customer_id="customer", n_permutations=99, random_state=0, **options
+            )
+
+        expected, found = report(lines.to_pandas(types_mapper=pd.ArrowDtype)), report(build(lines))
+        pd.testing.assert_frame_equal(found.table, expected.table)
+        assert found.settings == expected.settings
+        assert found.warnings == expected.warnings
+        assert found.settings["n_missing_customer"] > 0
+        assert (found.settings["n_missing_category"] > 0) == (category == "kind")

@@ -50,7 +50,7 @@ def affinity(
     level: float = 0.9,
     n_permutations: int = 999,
     random_state: Any = None,
-    progress: bool | None = None,
+    show_progress: bool | None = None,
 ) -> AffinityReport:
     """Find the products or categories that a segment buys more of than all other customers.
 
@@ -84,7 +84,7 @@ def affinity(
     n_permutations : int, default=999
         Shuffles of the customers; for "lines" and "spend" only.
     random_state : int, Generator or None
-    progress : bool, optional
+    show_progress : bool, optional
         Show how far the shuffles are; by default where standard error is a terminal.
 
     Returns
@@ -174,7 +174,7 @@ def affinity(
         p_values, adjusted = exact_p_values(cells, tested, direction)
     else:
         p_values, adjusted = permutation_p_values(
-            segment, n_segments, compared, tested, direction, int(n_permutations), rng, show=progress
+            segment, n_segments, compared, tested, direction, int(n_permutations), rng, show=show_progress
         )
     result, spread = _table(baskets, cells, tested, p_values, adjusted, measure, level)
     result["found"] = (result["p_adjusted"] <= alpha) & (result["direction"].eq("over") | (direction == "both"))

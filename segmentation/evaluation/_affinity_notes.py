@@ -30,7 +30,7 @@ def left_out_notes(settings: dict[str, Any]) -> list[str]:
             found.append(" ".join([count(n, head), *tail]))
     notes = [f"Left out of orders: {'; '.join(found)}."] if found else []
     if n := settings["n_without_orders"]:
-        notes.append(f"{count(n, 'customer')} of the assignment without a purchase, in no share.")
+        notes.append(f"{count(n, 'customer')} of the assignment without a purchase that counts, in no share.")
     if n := settings.get("n_spent_nothing", 0):
         notes.append(f"{count(n, 'customer')} who spent nothing, in no share.")
     if n := settings["n_unassigned"]:

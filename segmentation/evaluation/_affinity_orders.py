@@ -23,6 +23,8 @@ from segmentation.features._purchases import plain_index
 __all__ = ["Baskets", "read_baskets"]
 
 CATEGORY, N_LINES, VALUE, REASON = "category", "n_lines", "value", "reason"
+# Sums of larger amounts might be no floats.
+LARGEST = 1e290
 # Why a line is left out; the first that applies.
 USED, NO_CUSTOMER, NO_AMOUNT, REFUND, NO_CATEGORY = range(5)
 COUNTS = {
@@ -87,7 +89,7 @@ def read_baskets(assignment: pd.DataFrame, orders: Any, roles: CategoryRoles) ->
         sums.append(nw.col(AMOUNT).sum().alias(VALUE))
     pairs = to_pandas(nw.to_native(lines.group_by(CUSTOMER, CATEGORY).agg(*sums)), name="orders")
     if not len(pairs):
-        listed = ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)
+        listed = ", ".join(f"{name} {n:,}" for name, n in counts.items() if n) or "it has none"
         raise ValueError(f"no row of orders can be used: {listed}.")
     # engines give their groups in any order; the same data must give the same draws and the same table
     who, ids = pd.factorize(plain_index(pairs[CUSTOMER]), sort=True)
@@ -138,7 +140,7 @@ def _usable_lines(orders: Any, roles: CategoryRoles) -> tuple[nw.LazyFrame[Any],
         if not schema[AMOUNT].is_numeric():
             raise _objects.no_numbers(roles.amount, str(schema[AMOUNT]))
         frame = frame.with_columns(nw.col(AMOUNT).cast(nw.Float64))
-        bad[NO_AMOUNT] = ~nw.col(AMOUNT).is_finite().fill_null(False)
+        bad[NO_AMOUNT] = ~(nw.col(AMOUNT).is_finite() & (nw.col(AMOUNT) <= LARGEST)).fill_null(False)
         bad[REFUND] = (nw.col(AMOUNT) < 0).fill_null(False)
     bad[NO_CATEGORY] = nw.col(CATEGORY) == MISSING
     reason: nw.Expr = nw.lit(USED)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -31,6 +32,21 @@ class AffinityReport(Reported):
         Parameters as resolved; comparisons tested and not shown; rows and customers by what became of them.
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "segment",
+            "category",
+            "found",
+            "shrunken_lift",
+            "n_customers",
+            "share",
+            "share_rest",
+            "direction",
+            "p_adjusted",
+        ),
+    }
 
     table: pd.DataFrame
     segments: pd.DataFrame

@@ -120,8 +120,11 @@ def describe_segments(
     Holm's correction over all of these together. Means: Welch's statistics under shuffling, which keep their level
     for skewed money and unequal variances where F tests do not. Shares: Fisher's exact test; tables: chi-squared, by
     shuffling where a cell expects fewer than five. Intervals are for one figure each, not corrected: differences of
-    means by Hall's transformation (skewness), of shares by Newcombe, share of variance explained by its influence
-    curve, Cramer's V (corrected for bias) by bootstrap.
+    means by the shifts that the shuffling test does not refuse (missing where so few customers bound nothing), of
+    shares by Newcombe, share of variance explained by its influence curve, Cramer's V (corrected for bias) by
+    bootstrap. Those of means hold their level also for skewed money where a segment's values are those of the rest but
+    for a shift; they are about right where only the means are compared, and too short where a small segment has a
+    longer tail than all others (benchmarks/bench_describe.py prints how often each holds).
 
     **Typical customers** have the least summed squared distance to all customers of their segment, variables
     standardised. Customers who lack a value are no candidates.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -54,8 +54,8 @@ class SegmentDescription:
         tests of this and the next table), ``differs``.
     contrasts : pandas.DataFrame
         One row per segment and descriptor (or level), against all other customers: ``value``, ``rest``, ``difference``
-        with ``low`` and ``high``, ``effect`` (standard deviations, or difference of shares), ``p_value``,
-        ``p_adjusted``, ``differs``. `levels` is the part of it that is about levels.
+        with ``difference_low`` and ``difference_high``, ``effect`` (standard deviations, or difference of shares),
+        ``p_value``, ``p_adjusted``, ``differs``. `levels` is the part of it that is about levels.
     medoids : pandas.DataFrame
         The most typical customers of each segment, with their features as they came.
     sizes : pandas.DataFrame
@@ -65,6 +65,36 @@ class SegmentDescription:
     settings : dict
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "segment",
+            "variable",
+            "level",
+            "marker",
+            "value",
+            "total",
+            "difference",
+        ),
+        "descriptors": (
+            "descriptor",
+            "differs",
+            "effect_name",
+            "effect",
+            "p_adjusted",
+        ),
+        "contrasts": (
+            "segment",
+            "descriptor",
+            "level",
+            "differs",
+            "value",
+            "rest",
+            "difference",
+            "p_adjusted",
+        ),
+    }
 
     table: pd.DataFrame
     descriptors: pd.DataFrame
@@ -152,6 +182,8 @@ class SegmentDescription:
         return f"{head}: {', '.join(told)}{more}"
 
     def _descriptor_line(self, row: Mapping[Any, Any]) -> str:
+        if row["effect"] != row["effect"]:
+            return f"  {row['descriptor']}: nothing to compare (one value only, or one segment with values)"
         said = f"  {row['descriptor']}: {row['effect_name']} {row['effect']:.2f}"
         said += f" ({row['effect_low']:.2f} to {row['effect_high']:.2f})"
         if row["p_adjusted"] != row["p_adjusted"]:

@@ -24,6 +24,8 @@ Codes = NDArray[np.int64]
 
 # As in a profile: a free-text column would otherwise become thousands of rows.
 LEVELS_AT_MOST = 50
+# Cubes of larger numbers, and of smaller ones, would leave what a float can hold.
+LARGEST, SMALLEST = 1e90, 1e-90
 # The first of each pair is the no, the second the yes.
 NO_YES = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("nein", "ja"), ("0", "1"))
 
@@ -104,7 +106,16 @@ def read_variables(table: pd.DataFrame, kinds: Mapping[str, Kind], what: str) ->
         except TypeError as error:
             raise ColumnError(f"{what}: {error}") from error
     refuse_infinite(columns)
+    for name, values in columns:
+        refuse_extreme(values.numbers, f"{what}: column {name!r}")
     return [_variable(name, values, kinds.get(name), what) for name, values in columns]
+
+
+def refuse_extreme(numbers: Floats | None, what: str) -> None:
+    """Raise ColumnError where squares or cubes of numbers would leave what a float can hold."""
+    largest = 0.0 if numbers is None else float(np.nanmax(np.abs(numbers), initial=0.0))
+    if largest > LARGEST or 0 < largest < SMALLEST:
+        raise ColumnError(f"{what} reaches {largest:.3g}, whose powers no float can hold: give it in another unit.")
 
 
 def _variable(name: str, values: ColumnValues, wanted: Kind | None, what: str) -> Variable:

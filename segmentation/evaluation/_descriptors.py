@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segmentation._format import name_some
 from segmentation.evaluation._describe_variables import Variable
 from segmentation.evaluation._descriptors_levels import exact_p_values, newcombe, table_test
-from segmentation.evaluation._descriptors_numeric import explained, mean_differences, shuffle_means
+from segmentation.evaluation._descriptors_numeric import MeanTests, explained, mean_differences, shuffle_means
 from segmentation.exceptions import ColumnError
 from segmentation.features._association import Feature, associate
 from segmentation.governance._association import holm
@@ -26,7 +26,11 @@ NEAR_COPY = 0.9
 COPY = 1 - 1e-9
 COMPARED_AT_MOST = 20_000
 TESTS = ["descriptor", "kind", "test", "n", "n_missing", "effect_name", "effect", "effect_low", "effect_high"]
-CONTRASTS = ["segment", "descriptor", "level", "kind", "n", "value", "rest", "difference", "low", "high", "effect"]
+CONTRASTS = [
+    "segment", "descriptor", "level", "kind", "n", "value", "rest", "difference", "difference_low", "difference_high",
+    "effect",
+]  # fmt: skip
+FIGURES = ("n", "value", "rest", "difference", "difference_low", "difference_high")
 OUTCOME = ["p_value", "p_adjusted", "differs"]
 
 
@@ -89,21 +93,21 @@ def describe_by(
     rng: np.random.Generator,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one row per descriptor, and one per segment and descriptor or level, Holm's correction over both."""
-    of_numbers = [one for one in descriptors if one.kind in ("numeric", "interval") and one.name not in untested]
-    values = np.column_stack([one.numbers for one in of_numbers]) if of_numbers else np.empty((len(codes), 0))
-    means = shuffle_means(values, codes, len(segments), n_permutations=n_permutations, rng=rng) if of_numbers else None
+    of_numbers = [one for one in descriptors if one.kind in ("numeric", "interval")]
     place = {one.name: i for i, one in enumerate(of_numbers)}
+    means = None
+    if of_numbers:
+        values = np.column_stack([one.numbers for one in of_numbers])
+        means = shuffle_means(values, codes, len(segments), n_permutations=n_permutations, rng=rng, level=level)
     tests, contrasts = [], []
     for one in descriptors:
         group, y = codes[one.known], one.numbers[one.known]
         head = {"descriptor": one.name, "kind": one.kind, "n": len(y), "n_missing": one.n_missing}
         if one.kind in ("numeric", "interval"):
             effect = explained(y, group, len(segments), level)
-            test, p_value = "Welch's statistic, shuffled", np.nan
-            against = np.full(len(segments), np.nan)
-            if means is not None and one.name in place:
-                p_value, against = means.overall[place[one.name]], means.against_rest[:, place[one.name]]
-            contrasts += _of_means(one, y, group, segments, against, level)
+            assert means is not None  # noqa: S101  # this one is a number
+            test, p_value = "Welch's statistic, shuffled", means.overall[place[one.name]]
+            contrasts += _of_means(one, y, group, segments, means, place[one.name], level)
             name = "share of variance explained"
         else:
             levels = one.levels if one.kind == "category" else ("no", "yes")
@@ -130,9 +134,17 @@ def describe_by(
 
 
 def _of_means(
-    one: Variable, y: NDArray[np.float64], group: Codes, segments: Sequence[str], p_values: Any, level: float
+    one: Variable,
+    y: NDArray[np.float64],
+    group: Codes,
+    segments: Sequence[str],
+    means: MeanTests,
+    place: int,
+    level: float,
 ) -> list[dict[str, Any]]:
     figures = mean_differences(y, group, len(segments), level)
+    if means.low is not None and means.high is not None:
+        figures[:, 4], figures[:, 5] = means.low[:, place], means.high[:, place]
     sd = float(y.std()) if len(y) else 0.0
     return [
         {
@@ -140,9 +152,9 @@ def _of_means(
             "descriptor": one.name,
             "level": "",
             "kind": one.kind,
-            **dict(zip(("n", "value", "rest", "difference", "low", "high"), figures[i], strict=True)),
+            **dict(zip(FIGURES, figures[i], strict=True)),
             "effect": figures[i, 3] / sd if sd > 0 else np.nan,
-            "p_value": p_values[i],
+            "p_value": means.against_rest[i, place],
             "same_test": -1,
         }
         for i, segment in enumerate(segments)
@@ -182,8 +194,8 @@ def _of_levels(
                     "value": value,
                     "rest": rest,
                     "difference": value - rest,
-                    "low": low,
-                    "high": high,
+                    "difference_low": low,
+                    "difference_high": high,
                     "effect": value - rest,
                     "p_value": p_values[i, place],
                     "same_test": 1 if len(levels) == 2 and code == 1 else -1,

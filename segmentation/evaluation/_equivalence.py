@@ -42,6 +42,8 @@ OUT_OF_REACH = 100.0
 # counts: a small sample of skewed money mostly shows too little. No more than this many times the standard error seen,
 # so that segments of truly unequal spread stay decidable where the margin is 5.5 standard errors.
 MOST_POOLED = 1.5
+# More standard errors than this are as many as this; their cube is a number still.
+FARTHEST = 1e50
 # The standard error that a needed number is computed from is itself uncertain: so a fifth more customers are asked for.
 SLACK = 1.2
 
@@ -140,7 +142,7 @@ def compare_pairs(moments: Moments, margin: float, outcome: Any) -> pd.DataFrame
         pooled = np.sqrt(spread * (1 / n1 + 1 / n2))
         cautious = np.maximum(error, np.minimum(pooled, MOST_POOLED * error))
         difference = moments.mean[first] - moments.mean[second]
-        over, under = (difference - margin) / error, (difference + margin) / error
+        over, under = (np.clip(gap / error, -FARTHEST, FARTHEST) for gap in (difference - margin, difference + margin))
         below = np.where(usable, stats.t.cdf(corrected(over, skewness), df), 1.0)  # against a difference of +margin
         above = np.where(usable, stats.t.sf(corrected(under, skewness), df), 1.0)  # against one of -margin
         # far above +margin, or far below -margin; a margin of hardly a standard error leaves room for both by chance
@@ -223,11 +225,15 @@ def _times_needed(row: Mapping[Any, Any], levels: Levels) -> float:
         return math.nan  # the caller knows how many events there are
     z = float(stats.norm.isf(row["level"]))
     half, full = float(stats.norm.isf((1 - levels.power) / 2)), float(stats.norm.isf(1 - levels.power))
-    equal = float(SLACK * max(levels.gate / row["margin_in_se"], (z + half) * error / margin) ** 2)
+    short = max(levels.gate / row["margin_in_se"], (z + half) * error / margin)
+    if short > FARTHEST:
+        return math.inf
+    equal = float(SLACK * short**2)
     if equal > 1 and not (row["precise"] and equal <= SLACK):
         return equal
     gap = abs(margin - abs(row["difference"]))
-    seen = float(SLACK * ((z + full) * error / gap) ** 2) if gap > 0 else math.inf
+    near = (z + full) * error / gap if gap > 0 else math.inf
+    seen = float(SLACK * min(near, FARTHEST) ** 2)
     return seen if seen <= OUT_OF_REACH else math.inf
 
 

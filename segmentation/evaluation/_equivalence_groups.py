@@ -55,15 +55,20 @@ def merge_table(
 ) -> pd.DataFrame:
     """Return one row per group to be merged: its segments, size, spread and what it saves."""
     rows: list[dict[str, Any]] = []
+    taken = set(segments)
     for group in groups:
         inside = pairs[pairs["first"].isin(group) & pairs["second"].isin(group)]
         reach = np.maximum(inside["difference_low"].abs(), inside["difference_high"].abs())
         names = [segments[code] for code in group]
         costs = [running_cost[name] for name in names]
         worst = (reach / inside["margin"]).idxmax()
+        merged = " + ".join(names)
+        while merged in taken:  # a segment that is called like the merged ones would be merged along with them
+            merged += " (merged)"
+        taken.add(merged)
         rows.append(
             {
-                "merged": " + ".join(names),
+                "merged": merged,
                 "segments": names,
                 "n_customers": int(sizes[list(group)].sum()),
                 "largest_difference": float(reach[worst]),

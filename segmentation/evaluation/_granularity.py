@@ -29,6 +29,9 @@ from segmentation.governance._anonymity import MINIMUM
 
 __all__ = ["review_granularity"]
 
+# More customers than this are as good as none: nobody has them.
+MOST_NEEDED = 1e15
+
 
 def review_granularity(
     assignment: Any,
@@ -151,14 +154,16 @@ def review_granularity(
     """
     _check_settings(alpha, power, min_stability, n_halvings, n_permutations, privacy_minimum)
     inputs = read_inputs(assignment, outcomes)
-    refuse_forming(inputs.outcomes, formed_by, "formed_by")
-    refuse_forming(inputs.outcomes, features, "features")
+    notes = [
+        *refuse_forming(inputs.outcomes, formed_by, "formed_by"),
+        *refuse_forming(inputs.outcomes, features, "features"),
+    ]
     margins = read_margins(margin, inputs.outcomes.columns)
     costs = read_per_segment(running_cost, inputs.segments, "running_cost")
     wanted = read_sizes(min_size, inputs.segments, privacy_minimum)
     medians = read_stability(stability, inputs.segments)
     levels = Levels(alpha, power)
-    splits, notes = split_segments(
+    splits, of_splits = split_segments(
         inputs,
         features,
         actions,
@@ -189,7 +194,7 @@ def review_granularity(
         "random_state": random_state if isinstance(random_state, int | None) else "generator",
         "n_customers": len(inputs.codes),
     }
-    warnings = [*inputs.notes, *_doubts(inputs, formed_by), *notes]
+    warnings = [*inputs.notes, *notes, *_doubts(inputs, formed_by), *of_splits]
     return GranularityReport(table, pairs, merges, splits, settings, tuple(warnings))
 
 
@@ -211,12 +216,15 @@ def _readable(rows: pd.DataFrame, moments: dict[Any, Moments], segments: Sequenc
     columns: dict[str, list[float]] = {"n_first": [], "n_second": [], "n_first_needed": [], "n_second_needed": []}
     for row in rows.to_dict("records"):
         known = moments[row["outcome"]]
-        for side in ("first", "second"):
-            n, events, times = known.n[row[side]], known.n_events[row[side]], row["times_needed"]
-            if row["few_events"]:  # at the rate of events seen
-                times = max(1.0, LEAST_EVENTS / events) if events else math.inf
+        sides = ("first", "second")
+        events = [known.n_events[row[side]] for side in sides]
+        for side, own in zip(sides, events, strict=True):
+            n, times = known.n[row[side]], row["times_needed"]
+            if row["few_events"]:  # at the rate of events seen; where one has none, no number of the other decides
+                times = max(1.0, LEAST_EVENTS / own) if min(events) else math.inf
             columns[f"n_{side}"].append(n)
-            columns[f"n_{side}_needed"].append(math.ceil(n * times - 1e-9) if math.isfinite(times) else math.nan)
+            needed = n * times - 1e-9 if math.isfinite(times) else math.inf
+            columns[f"n_{side}_needed"].append(math.ceil(needed) if needed < MOST_NEEDED else math.nan)
     names = np.array(segments, dtype=object)
     result = pd.DataFrame(
         {

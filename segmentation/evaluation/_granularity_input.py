@@ -30,8 +30,11 @@ __all__ = [
     "refuse_forming",
 ]
 
+# Squares and cubes of larger numbers, or smaller ones, would leave what a float can hold.
+LARGEST, SMALLEST = 1e90, 1e-90
 # An outcome that a column tells this well (rank correlation) is that column, rescaled, rounded or transformed.
 SAME = 0.99
+NUMBERS = frozenset({"boolean", "integer", "floating", "mixed-integer-float", "decimal"})
 
 
 @dataclass(frozen=True)
@@ -93,20 +96,31 @@ def _outcome_table(outcomes: Any, index: pd.Index) -> pd.DataFrame:
         columns = ["outcome"] if array.ndim == 1 else [f"outcome_{i}" for i in range(array.shape[1])]
         outcomes = pd.DataFrame(array.reshape(len(index), -1), columns=columns, index=index)
     if not is_frame(outcomes):
-        raise TypeError(f"outcomes must be a Series, a table or an array, got {kind_of(outcomes)}.")
+        raise TypeError(f"outcomes must be a pandas Series, a table or an array, got {kind_of(outcomes)}.")
     table = as_customers(outcomes)
     if not len(table.columns):
         raise ColumnError("outcomes has no column beside the ids: give at least one outcome per customer.")
     numbers: dict[Any, pd.Series[Any]] = {}
     for name in table.columns:
-        try:
-            numbers[name] = table[name].astype("float64")
-        except (TypeError, ValueError) as error:
-            raise ColumnError(f"the outcome {name!r} must be numbers (true and false are 1 and 0): {error}.") from error
+        # text that looks like a number is text: nobody knows whether 1.234 is a thousand
+        kind = pd.api.types.infer_dtype(table[name], skipna=True)
+        if kind not in NUMBERS and not table[name].isna().all():
+            raise ColumnError(
+                f"the outcome {name!r} must be numbers (true and false are 1 and 0), it holds {kind}: "
+                f"{name_some(table[name].dropna().iloc[:3])}."
+            )
+        plain = table[name].astype(object) if table[name].dtype == object else table[name]
+        numbers[name] = plain.where(plain.notna(), np.nan).astype("float64")
         infinite = table.index[np.isinf(numbers[name].to_numpy())]
         if len(infinite):
             raise CustomerTableError(
                 f"the outcome {name!r} is infinite for {count(len(infinite), 'customer')}: {name_some(infinite)}."
+            )
+        largest = float(numbers[name].abs().max())
+        if largest > LARGEST or 0 < largest < SMALLEST:
+            raise CustomerTableError(
+                f"the outcome {name!r} reaches {largest:.3g}, whose powers no float can hold: give it in another unit, "
+                "and the margin with it."
             )
     return pd.DataFrame(numbers, index=table.index)
 
@@ -131,6 +145,8 @@ def read_margins(margin: Any, outcomes: Iterable[Any]) -> dict[Any, float]:
                 f"the margin of {name!r} must be a positive number in the outcome's own unit per customer, got "
                 f"{value!r}: the smallest difference of two segments' means that would change what you do."
             )
+        if not SMALLEST <= value <= LARGEST:
+            raise ValueError(f"the margin of {name!r} is {value!r}: is it in the outcome's own unit, per customer?")
     return {name: float(given[name]) for name in names}
 
 
@@ -192,8 +208,8 @@ def read_stability(stability: Any, segments: list[str]) -> dict[str, float]:
     return {name: given[name] for name in segments}
 
 
-def refuse_forming(outcomes: pd.DataFrame, columns: Any, what: str) -> None:
-    """Raise ColumnError where an outcome is one of the columns, or follows from them.
+def refuse_forming(outcomes: pd.DataFrame, columns: Any, what: str) -> list[str]:
+    """Raise ColumnError where an outcome is one of the columns, or follows from them; return what was not checked.
 
     Parameters
     ----------
@@ -203,7 +219,7 @@ def refuse_forming(outcomes: pd.DataFrame, columns: Any, what: str) -> None:
         The parameter, for the message.
     """
     if columns is None:
-        return
+        return []
     reason = (
         "segments cut along an outcome differ in it by construction, so their difference says nothing. Take an outcome "
         "of later, or one that played no part"
@@ -213,6 +229,11 @@ def refuse_forming(outcomes: pd.DataFrame, columns: Any, what: str) -> None:
     if isinstance(columns, pd.Series):
         columns = columns.to_frame("formed_by" if columns.name is None else columns.name)
     is_table = is_frame(columns)
+    if not is_table and (not isinstance(columns, Iterable) or getattr(columns, "ndim", 1) != 1):
+        raise TypeError(
+            f"{what} must be names of columns, or a table with one row per customer, got {kind_of(columns)}; an array "
+            "becomes one by pandas.DataFrame(array, index=assignment.index)."
+        )
     table = as_customers(columns) if is_table else None
     names = list(table.columns) if table is not None else list(columns)
     taken = {str(name).casefold(): name for name in names}
@@ -220,13 +241,24 @@ def refuse_forming(outcomes: pd.DataFrame, columns: Any, what: str) -> None:
         if str(name).casefold() in taken:
             raise ColumnError(f"the outcome {name!r} is in {what}: {reason}.")
     if table is None:
-        return
+        return []
     together = outcomes.index.intersection(table.index)
+    if not len(together):
+        raise CustomerTableError(
+            f"no customer of the assignment is in {what}: ids look like {name_some(outcomes.index[:3])} and "
+            f"{name_some(table.index[:3])}."
+        )
     numbers = table.loc[together].select_dtypes(include=["number", "bool"]).astype("float64")
     for name in outcomes.columns:
         follows = _follows_from(outcomes.loc[together, name], numbers)
         if follows is not None:
             raise ColumnError(f"the outcome {name!r} follows from {follows} of {what}: {reason}.")
+    absent = len(outcomes) - len(together)
+    if not absent or what != "formed_by":  # of the features it is said where splits are looked for
+        return []
+    return [
+        f"{count(absent, 'customer')} not in {what}: whether an outcome follows from it was looked at without them."
+    ]
 
 
 def _follows_from(outcome: pd.Series[Any], columns: pd.DataFrame) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -51,6 +52,39 @@ class GranularityReport:
     settings : dict
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "verdict",
+            "merge_with",
+            "split_on",
+            "n_customers",
+            "n_needed",
+            "evidence",
+        ),
+        "pairs": (
+            "first",
+            "second",
+            "outcome",
+            "decision",
+            "difference",
+            "margin",
+            "reason",
+            "n_first_needed",
+            "n_second_needed",
+        ),
+        "splits": (
+            "segment",
+            "outcome",
+            "decision",
+            "rule",
+            "difference",
+            "gain",
+            "p_adjusted",
+            "p_worth_adjusted",
+        ),
+    }
 
     table: pd.DataFrame
     pairs: pd.DataFrame

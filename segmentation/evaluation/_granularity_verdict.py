@@ -15,15 +15,18 @@ from segmentation.evaluation._split_all import SPLIT, UNPROVEN
 
 __all__ = ["segment_table", "why_undecided"]
 
+FEW = "fewer than"
+IMPRECISE = "the margin is only"
+
 
 def why_undecided(row: Any) -> str:
     """Say why a pair cannot be decided; nothing where it is."""
     if row["decision"] != CANNOT_TELL:
         return ""
     if row["few_events"]:
-        return f"fewer than {LEAST_EVENTS} customers of a segment have an outcome other than the commonest one"
+        return f"{FEW} {LEAST_EVENTS} customers of a segment have an outcome other than the commonest one"
     if not row["precise"]:
-        return f"the margin is only {row['margin_in_se']:.1f} standard errors of the difference"
+        return f"{IMPRECISE} {row['margin_in_se']:.1f} standard errors of the difference"
     return "the interval of the difference reaches across the edge of the margin"
 
 
@@ -149,21 +152,31 @@ def _pair_words(name: str, own: pd.DataFrame, others: list[str], to_split: set[s
             "group: every two of a group must be."
         )
     unknown = own[own["decision"] == CANNOT_TELL]
-    if len(unknown):
-        sentences.append(_unknown_words(name, unknown, by_decision[CANNOT_TELL]))
+    # pairs with too few events, pairs that more customers of both would decide, and pairs that hardly any number would
+    few = unknown["reason"].str.startswith(FEW)
+    open_ended = unknown["n_first_needed"].isna()
+    for kind in (few & open_ended, few & ~open_ended, ~few & ~open_ended, ~few & open_ended):
+        if kind.any():
+            names = name_some(dict.fromkeys(other[unknown.index][kind]))
+            sentences.append(f"Cannot tell from {names}: {_unknown_words(name, unknown[kind])}.")
     return " ".join(sentences)
 
 
-def _unknown_words(name: str, unknown: pd.DataFrame, whom: list[str]) -> str:
-    text = f"Cannot tell from {name_some(whom)}"
-    needed = _needed(name, unknown, 0.0, small=False)
-    reasons = list(dict.fromkeys(unknown["reason"]))
-    if needed is pd.NA:
-        if all("fewer than" in reason for reason in reasons):
-            return f"{text}: {reasons[0]}, and none at all in the smaller: no size can be named."
-        return (
-            f"{text}: the difference is about as large as the margin, so hardly any number of customers would decide."
-        )
-    hopeless = unknown["n_first_needed"].isna().any()
-    more = " (some pairs differ by about the margin and hardly any number would decide them)" if hopeless else ""
-    return f"{text}: {reasons[0]}; needs about {needed:,} customers of this segment, the others growing as much{more}."
+def _unknown_words(name: str, rows: pd.DataFrame) -> str:
+    """Say why pairs of one kind cannot be decided, and what it takes."""
+    reasons = list(dict.fromkeys(rows["reason"]))
+    if reasons[0].startswith(FEW):
+        if rows["n_first_needed"].isna().any():
+            return f"{reasons[0]}, one of them none at all: no number of customers can be named"
+        needed = _needed(name, rows, 0.0, small=False)
+        is_first = (rows["first"] == name).to_numpy()
+        if needed > int(rows["n_first"].where(is_first, rows["n_second"]).max()):
+            return f"{reasons[0]}; needs about {needed:,} customers of this segment"
+        others = rows["n_second_needed"].where(is_first, rows["n_first_needed"])
+        return f"{reasons[0]}; not this one: the other needs about {int(others.max()):,}"
+    if rows["n_first_needed"].isna().any():
+        if all(reason.startswith(IMPRECISE) for reason in reasons):
+            return f"{reasons[0]}, and no number of customers within reach would make it more"
+        return "the difference is about as large as the margin, so hardly any number of customers would decide"
+    needed = _needed(name, rows, 0.0, small=False)
+    return f"{reasons[0]}; needs about {needed:,} customers of this segment, the others growing as much"

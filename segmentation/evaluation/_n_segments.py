@@ -138,6 +138,8 @@ def suggest_n_segments(
 
 
 def _numbers(n_segments: Iterable[int], n_customers: int) -> list[int]:
+    if not isinstance(n_segments, Iterable):
+        raise TypeError(f"n_segments must be numbers of segments such as range(2, 9), got {n_segments!r}.")
     numbers = list(n_segments)
     wrong = [k for k in numbers if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2]
     if wrong or not numbers:

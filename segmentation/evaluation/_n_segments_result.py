@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -37,6 +38,18 @@ class SegmentNumbers:
     settings : dict
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "stable",
+            "large_enough",
+            "ari",
+            "weakest_slsw",
+            "smallest",
+            "smallest_share",
+        ),
+    }
 
     recommended: int | None
     reason: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,10 +182,15 @@ def schemes_of(exclusive: Any, names: Sequence[str]) -> dict[str, list[int]]:
         return {"all segments": list(range(len(names)))}
     if isinstance(exclusive, str):
         raise TypeError(f"exclusive names the segments of a scheme, [{exclusive!r}, ...], got one text.")
+    if not isinstance(exclusive, Iterable):
+        raise TypeError(f"exclusive names the segments of a scheme, [name, ...], got {kind_of(exclusive)}.")
     given = dict(exclusive) if hasattr(exclusive, "items") else {"exclusive segments": list(exclusive)}
     positions = {name: i for i, name in enumerate(names)}
     schemes: dict[str, list[int]] = {}
-    for scheme, members in given.items():
+    for scheme, listed in given.items():
+        if isinstance(listed, str) or not isinstance(listed, Iterable):
+            raise TypeError(f"exclusive[{scheme!r}] must list segments, got {listed!r}.")
+        members = list(dict.fromkeys(map(str, listed)))  # segments have names as text, also those of columns 0, 1, 2
         unknown = [one for one in members if one not in positions]
         if unknown:
             raise ValueError(f"exclusive names {name_some(unknown)}; the segments are {name_some(names)}.")

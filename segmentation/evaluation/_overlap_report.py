@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,17 @@ from segmentation.evaluation._overlap_text import ROWS_SHOWN, Reported, records
 __all__ = ["OverlapReport"]
 
 MEASURES = ("jaccard", "share", "n_both", "soft_overlap")
+
+
+def _two_digits(value: float) -> str:
+    """Write an index, 0.00 without a sign; nothing where it is missing.
+
+    Examples
+    --------
+    >>> _two_digits(-0.001), _two_digits(0.256), _two_digits(float("nan"))
+    ('0.00', '0.26', '')
+    """
+    return "" if np.isnan(value) else f"{round(float(value), 2) + 0.0:.2f}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +59,28 @@ class OverlapReport(Reported):
         Parameters as resolved, and the numbers of customers.
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "first",
+            "second",
+            "n_both",
+            "jaccard",
+            "share_of_first",
+            "share_of_second",
+            "near_duplicate",
+            "contained",
+            "soft_overlap",
+        ),
+        "agreement": (
+            "first",
+            "second",
+            "ari",
+            "ari_with_unassigned",
+            "ami",
+        ),
+    }
 
     table: pd.DataFrame
     segments: pd.DataFrame
@@ -123,12 +156,19 @@ class OverlapReport(Reported):
         moved = list(self.settings["n_in_conflict"].values())
         if len(self.agreement) == 1:
             row = self.agreement.iloc[0]
+            ari, low, high = (_two_digits(row[name]) for name in ("ari", "ari_low", "ari_high"))
+            index = (
+                f"{ari} ({low} to {high})"
+                if ari
+                else f"unknown ({count(row['n_assigned_in_both'], 'customer')} in a segment of both)"
+            )
             return (
-                f"adjusted Rand index {row['ari']:.2f} ({row['ari_low']:.2f} to {row['ari_high']:.2f}); "
+                f"adjusted Rand index {index}; "
                 f"{count(moved[0], 'customer')} ({percent(moved[0] / n)}) in segments that do not match"
             )
+        ends = [_two_digits(self.agreement["ari"].agg(end)) or "unknown" for end in ("min", "max")]
         return (
-            f"adjusted Rand index {self.agreement['ari'].min():.2f} to {self.agreement['ari'].max():.2f} between two; "
+            f"adjusted Rand index {ends[0]} to {ends[1]} between two; "
             f"{percent(min(moved) / n)} to {percent(max(moved) / n)} of the customers in segments that do not match"
         )
 

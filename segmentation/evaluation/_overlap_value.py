@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -197,6 +197,8 @@ def _resolved_order(order: Any, names: Sequence[str], rows: NDArray[np.bool_], s
         if order == "greedy":
             return _greedy(rows, sums)
         raise ValueError(f"order must be 'given', 'greedy' or a list of all segments, got {order!r}.")
+    if not isinstance(order, Iterable):
+        raise TypeError(f"order must be 'given', 'greedy' or a list of all segments, got {kind_of(order)}.")
     listed = [str(name) for name in order]
     if sorted(listed) != sorted(names):
         wrong = [name for name in listed if name not in names] or [name for name in names if name not in listed]

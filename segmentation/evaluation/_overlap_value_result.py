@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,20 @@ class OverlapValue(Reported):
         Parameters as resolved, the order, and the numbers of customers.
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "segment",
+            "n_customers",
+            "total",
+            "share_of_total",
+            "exclusive",
+            "shared",
+            "increment",
+            "position",
+        ),
+    }
 
     table: pd.DataFrame
     whole: pd.DataFrame

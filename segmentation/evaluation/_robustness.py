@@ -94,7 +94,7 @@ def assignment_robustness(
     columns : sequence of column labels, optional
         Columns that "imputation" and "noise" perturb. By default those that the segmenter uses.
     level : float, default=0.9
-        Share of the repeats between ``low`` and ``high``.
+        Share of the repeats between ``changed_share_low`` and ``changed_share_high``.
     y : array of shape (n_customers,), optional
         Handed to ``fit``; only with perturbations that keep all customers in their order.
     n_jobs : int, optional
@@ -119,7 +119,7 @@ def assignment_robustness(
     Notes
     -----
     Becoming unassigned, and coming out of it, is a change. A customer who is absent from a perturbed table is not
-    counted in that repeat. ``low`` and ``high`` are quantiles over repeats: what one more such perturbation of the
+    counted in that repeat. The bounds are quantiles over repeats: what one more such perturbation of the
     same customers would give. They say nothing about other customers.
 
     Values missing completely at random are the mild case: where those with high values hide them, more changes.

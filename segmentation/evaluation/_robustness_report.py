@@ -33,10 +33,11 @@ class RobustnessReport:
     ----------
     table : pandas.DataFrame
         Index ``perturbation``: ``n_repeats``, ``n_compared`` (mean number of customers), ``n_changed`` (mean),
-        ``changed_share`` (mean over repeats), ``low``, ``high`` (quantiles over repeats; NaN with a single one),
+        ``changed_share`` (mean over repeats) with ``changed_share_low`` and ``changed_share_high`` (quantiles over
+        repeats; NaN with a single one),
         ``to_unassigned_share`` of those compared, ``ever_changed_share`` (changed in at least one repeat), ``what``.
     segments : pandas.DataFrame
-        Index ``perturbation``, ``segment``: ``n_customers``, ``changed_share``, ``low``, ``high``, ``moved_to`` (where
+        Index ``perturbation``, ``segment``: ``n_customers``, ``changed_share`` with its two bounds, ``moved_to`` (where
         most of those who leave go) and ``moved_to_share`` (of those who leave). Unassigned customers are the last row
         where there are any.
     customers : pandas.DataFrame
@@ -58,7 +59,11 @@ class RobustnessReport:
         """One sentence per perturbation."""
         sentences = []
         for name, row in self.table.iterrows():
-            spread = "" if np.isnan(row["low"]) else f" ({percent(row['low'])} to {percent(row['high'])} over repeats)"
+            spread = (
+                ""
+                if np.isnan(row["changed_share_low"])
+                else f" ({percent(row['changed_share_low'])} to {percent(row['changed_share_high'])} over repeats)"
+            )
             text = f"{name}: {percent(row['changed_share'])}{spread} of the customers change segment"
             rows = self.segments.xs(name).query("n_customers > 0").sort_values("changed_share", kind="stable")
             worst = rows.reset_index().iloc[-1]
@@ -93,7 +98,9 @@ class RobustnessReport:
 
     def __str__(self) -> str:
         lines = [self._head, *(f"  {text}" for text in self.findings)]
-        shown = self.table[["n_repeats", "n_compared", "changed_share", "low", "high", "what"]]
+        shown = self.table[
+            ["n_repeats", "n_compared", "changed_share", "changed_share_low", "changed_share_high", "what"]
+        ]
         counts = {"n_compared": lambda n: f"{n:,.0f}"}
         lines.append(shown.to_string(float_format="{:.3f}".format, formatters=counts, na_rep=""))
         return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
@@ -127,7 +134,7 @@ class RobustnessReport:
             # grey for what refitting does by itself, so that a perturbation has one colour with and without refits
             n_before = sum(name != REFIT_ALONE for name in changes[:i])
             colour = COLOURS["quiet"] if change == REFIT_ALONE else colours[n_before % len(colours)]
-            ax.hlines(shifted, rows["low"], rows["high"], color=colour, linewidth=1.8)
+            ax.hlines(shifted, rows["changed_share_low"], rows["changed_share_high"], color=colour, linewidth=1.8)
             label = shorten(change, NAME_WIDTH)
             ax.scatter(rows["changed_share"], shifted, color=colour, marker=markers[i % 5], s=28, zorder=3, label=label)
         sizes = self.segments["n_customers"].groupby(level=1, sort=False).first()
@@ -229,6 +236,6 @@ def _shares(changed: NDArray[np.bool_], seen: NDArray[np.bool_]) -> NDArray[np.f
 def _interval(shares: NDArray[np.float64], level: float) -> dict[str, float]:
     known = shares[~np.isnan(shares)]
     if len(known) < 2:
-        return {"low": np.nan, "high": np.nan}
+        return {"changed_share_low": np.nan, "changed_share_high": np.nan}
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return {"low": float(low), "high": float(high)}
+    return {"changed_share_low": float(low), "changed_share_high": float(high)}

@@ -71,8 +71,11 @@ def _cuts(column: pd.Series[Any], name: Any) -> Iterator[tuple[NDArray[np.bool_]
     label = str(name)
     if missing.any():
         yield missing, f"is_missing({label})"
-    if pd.api.types.is_bool_dtype(column.dtype) or set(column.dropna().unique()) <= {True, False}:
-        yield column.fillna(False).to_numpy(dtype=bool), f"{label} == True"
+    levels = set(column.dropna().unique())
+    if not levels:
+        return
+    if pd.api.types.is_bool_dtype(column.dtype) or levels <= {True, False}:
+        yield column.astype(object).where(~missing, False).to_numpy(dtype=bool), f"{label} == True"
     elif pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         for cut in _cut_points(values[~missing]):

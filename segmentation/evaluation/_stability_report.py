@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,17 @@ class StabilityReport:
     settings : dict
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "reading",
+            "n_customers",
+            "share",
+            "median",
+            "mean",
+        ),
+    }
 
     table: pd.DataFrame
     global_stability: NDArray[np.float64]

@@ -113,11 +113,18 @@ def _models(
     configured = segmenter.get_params(deep=True).get(name)
     own_number = int(configured) if isinstance(configured, int | np.integer) else own
     tried = [k for k in sorted({*numbers, own_number}) if 2 <= k <= n_customers // 5]
+    left_out = [k for k in numbers if k not in tried]
+    if left_out:
+        notes.append(
+            f"Numbers of segments that leave fewer than five customers to each were not tried: {name_some(left_out)}."
+        )
     models = {k: clone(segmenter).set_params(**{name: k}) for k in tried}
     return (models or {own: segmenter}), name, notes
 
 
 def _numbers(n_segments: Iterable[int]) -> list[int]:
+    if not isinstance(n_segments, Iterable):
+        raise TypeError(f"n_segments must be numbers of segments such as range(2, 9), got {n_segments!r}.")
     numbers = list(n_segments)
     wrong = [k for k in numbers if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2]
     if wrong or not numbers:

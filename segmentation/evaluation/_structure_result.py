@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -55,6 +56,21 @@ class StructureVerdict:
     settings : dict
     warnings : tuple of str
     """
+
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "own",
+            "natural",
+            "reproducible",
+            "p_adjusted",
+            "n_groups",
+            "distance",
+            "ari",
+            "weakest_slsw",
+            "smallest_share",
+        ),
+    }
 
     verdict: str
     n_segments: int | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,20 @@ class RankTable(Result):
         the worlds in which both are ranked. Overrides have no part in it.
     """
 
+    # what a reader looks for, before the columns it rests on: a report shows these first
+    columns_first: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "table": (
+            "priority",
+            "priority_low",
+            "priority_high",
+            "p_first",
+            "tier",
+            "told_apart",
+            "p_ahead_of_next",
+            "p_excluded",
+        ),
+    }
+
     probabilities: pd.DataFrame
     pairs: pd.DataFrame
 
@@ -74,7 +88,7 @@ def rank_table(
     interval_level: float = 0.9,
     n_draws: int = 1000,
     random_state: Any = None,
-    progress_bar: bool | None = None,
+    show_progress: bool | None = None,
 ) -> RankTable:
     """Say how sure each place of a priority list is, where the figures behind it have intervals.
 
@@ -102,7 +116,7 @@ def rank_table(
     n_draws : int, default=1000
         Worlds, where `draws` are not given.
     random_state : int, RandomState or None, default=None
-    progress_bar : bool or None, default=None
+    show_progress : bool or None, default=None
         None: where standard error is a terminal.
 
     Returns
@@ -148,7 +162,7 @@ def rank_table(
     if not len(candidates):
         raise ValueError("no segment can be ranked: every row is empty or unassigned.")
     scores, source, notes = _scores(
-        prioritizer, profile, candidates, draws, interval_level, int(n_draws), random_state, progress_bar
+        prioritizer, profile, candidates, draws, interval_level, int(n_draws), random_state, show_progress
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SegmentationWarning)  # prioritize said it
@@ -199,14 +213,14 @@ def _scores(
     interval_level: float,
     n_draws: int,
     random_state: Any,
-    progress_bar: bool | None,
+    show_progress: bool | None,
 ) -> tuple[Array, str, list[str]]:
     """Return scores of the candidates, (n_draws, n_segments), where they come from, and what to say of it."""
     rng = check_random_state(random_state)
     checked = check_profile(profile)
     if draws is not None:
         figures = figures_from_draws(checked, candidates.index, draws)
-        return scores_in_worlds(prioritizer, candidates, figures, progress_bar), "draws", []
+        return scores_in_worlds(prioritizer, candidates, figures, show_progress), "draws", []
     of_curves = getattr(prioritizer, "_score_draws", None)
     if of_curves is not None:
         eligible = candidates.drop(index=list(prioritizer._exclusions(candidates)))
@@ -216,7 +230,7 @@ def _scores(
             scores[:, candidates.index.get_indexer(eligible.index)] = drawn
             return scores, "curves", ["the curves of different segments are taken as independent of each other"]
     figures, notes = figures_from_intervals(checked, candidates.index, n_draws, interval_level, rng)
-    return scores_in_worlds(prioritizer, candidates, figures, progress_bar), "intervals", notes
+    return scores_in_worlds(prioritizer, candidates, figures, show_progress), "intervals", notes
 
 
 def _table(priority: pd.Series[Any], probability: Array, pairs: Array, placed: set[int], level: float) -> pd.DataFrame:
@@ -260,8 +274,9 @@ def _headline(table: pd.DataFrame, level: float) -> str:
         text = f"{listed.index[0]!r} comes first because people placed it there"
     unsure = [list(rows.index) for _, rows in listed.groupby("tier") if len(rows) > 1]
     if not unsure:
-        compared = listed["told_apart"].notna().any()
-        return text + (f"; all neighbours are told apart at {100 * level:g} %." if compared else ".")
+        compared = listed["told_apart"].notna()
+        which = "all neighbours" if compared.iloc[:-1].all() else "all neighbours that people did not place"
+        return text + (f"; {which} are told apart at {100 * level:g} %." if compared.any() else ".")
     groups = ["; ".join(" and ".join(map(repr, names)) if len(names) < 6 else name_some(names) for names in unsure)]
     return f"{text}; cannot be told apart: {groups[0]}."
 
@@ -275,7 +290,7 @@ def _doubts(scores: Array, placed: Mapping[int, Any]) -> list[str]:
     same = (scores == scores[0]) | (np.isnan(scores) & np.isnan(scores[0]))
     if len(scores) > 1 and same.all():
         doubts.append(
-            "no figure that it ranks by varies over the draws: that every probability is 0 or 1 shows no more"
+            "no figure that it ranks by varies over the draws: the probabilities say nothing of how sure they are"
         )
     if placed:
         doubts.append(f"people placed {count(len(placed), 'segment')}: the place holds in every draw")

@@ -179,12 +179,12 @@ def _stretched(bounds: Array, normals: Array) -> tuple[Array, NDArray[np.bool_],
 
 
 def scores_in_worlds(
-    prioritizer: Any, candidates: pd.DataFrame, figures: Figures, progress_bar: bool | None = None
+    prioritizer: Any, candidates: pd.DataFrame, figures: Figures, show_progress: bool | None = None
 ) -> Array:
     """Return the scores of the candidates in each world, NaN where they are excluded or have none."""
     n_draws = len(next(iter(figures.values())))
     scores = np.full((n_draws, len(candidates)), np.nan)
-    for i in progress(range(n_draws), what="ranking", total=n_draws, unit="draw", show=progress_bar):
+    for i in progress(range(n_draws), what="ranking", total=n_draws, unit="draw", show=show_progress):
         world = candidates.copy(deep=False)
         for name, values in figures.items():
             world[name] = values[i]

@@ -132,13 +132,20 @@ def _tables_of(result: Any, title: str, names: list[str]) -> list[tuple[str, pd.
     main = getattr(result, "table", None)
     if not isinstance(main, pd.DataFrame) and callable(getattr(result, "to_pandas", None)):
         main = result.to_pandas()
-    tables = [(title, main)] if isinstance(main, pd.DataFrame) else []
+    first = getattr(type(result), "columns_first", {})
+    tables = [(title, _telling_first(main, first.get("table", ())))] if isinstance(main, pd.DataFrame) else []
     for name in names:
         table = getattr(result, name, None)
         if not isinstance(table, pd.DataFrame):
             raise ValueError(f"{type(result).__name__} has no table {name!r} to show in the report.")
-        tables.append((f"{title}: {name.replace('_', ' ')}", table))
+        tables.append((f"{title}: {name.replace('_', ' ')}", _telling_first(table, first.get(name, ()))))
     return tables
+
+
+def _telling_first(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Put the columns that tell most first: of a wide table a screen shows the left part."""
+    leading = [name for name in names if name in table.columns]
+    return table[[*leading, *(name for name in table.columns if name not in leading)]] if leading else table
 
 
 def _allowed(

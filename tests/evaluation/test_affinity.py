@@ -104,7 +104,7 @@ def test_shuffled_segments_show_nothing(measure, runs, limit):
     for run in range(runs):
         segments = pd.Series(rng.choice(["a", "b", "c", "d"], 400, p=[0.5, 0.3, 0.15, 0.05])).rename_axis("customer_id")
         report = affinity(
-            segments, lines, "kind", **ROLES, measure=measure, n_permutations=99, random_state=run, progress=False
+            segments, lines, "kind", **ROLES, measure=measure, n_permutations=99, random_state=run, show_progress=False
         )
         alarms += bool(report.table["found"].any())
     assert alarms <= limit
@@ -444,3 +444,11 @@ def test_planted_liking_of_real_shoppers(shared_data):
     report = affinity(segments, lines, "department", customer_id="household_id")
     assert report.table["category"].iloc[0] == "FLORAL"
     assert report.table["found"].iloc[0]
+
+
+def test_orders_without_rows_and_amounts_beyond_floats_are_refused():
+    segments, lines = shop(n=200)
+    with pytest.raises(ValueError, match="no row of orders can be used: it has none"):
+        affinity(segments, lines.iloc[:0], "kind", **ROLES)
+    with pytest.raises(ValueError, match=r"no row of orders can be used: .*n_bad_amount"):
+        affinity(segments, lines.assign(paid=1e308), "kind", **ROLES, measure="spend", show_progress=False)

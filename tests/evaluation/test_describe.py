@@ -323,6 +323,85 @@ def test_welch_bounds_without_skewness_and_halls_with():
     assert high - difference > difference - low  # the unseen tail is above
 
 
+def test_bounds_of_means_are_the_shifts_that_scipys_permutation_test_keeps():
+    rng = np.random.default_rng(17)
+    group = np.repeat([0, 1], [12, 40])
+    y = rng.lognormal(size=52) + 1.0 * (group == 0)
+    found = shuffle_means(y[:, None], group, 2, n_permutations=999, rng=rng, level=0.9)
+
+    def welch(a, b, axis=-1):
+        return stats.ttest_ind(a, b, equal_var=False, axis=axis).statistic
+
+    def p_value(shift, alternative):
+        parts = (y[:12] - shift, y[12:])
+        seed = np.random.default_rng(0)
+        return stats.permutation_test(
+            parts, welch, n_resamples=4999, alternative=alternative, vectorized=True, rng=seed
+        ).pvalue
+
+    low, high = found.low[0, 0], found.high[0, 0]
+    assert low < y[:12].mean() - y[12:].mean() < high
+    assert p_value(low, "greater") == pytest.approx(0.05, abs=0.02)
+    assert p_value(high, "less") == pytest.approx(0.05, abs=0.02)
+    assert (found.low[1, 0], found.high[1, 0]) == pytest.approx((-high, -low), rel=0.1)  # the other way round
+
+
+def test_bounds_of_means_follow_unit_origin_and_gaps():
+    rng = np.random.default_rng(18)
+    group = rng.permutation(np.repeat([0, 1, 2], [20, 60, 10]))  # the last ones are unassigned
+    y = rng.lognormal(size=90)
+
+    def bounds(values, codes=group):
+        found = shuffle_means(values, codes, 2, n_permutations=199, rng=np.random.default_rng(0), level=0.9)
+        return np.stack([found.low, found.high])
+
+    plain = bounds(y[:, None])[..., 0]
+    assert bounds(-3 * y[:, None] + 1e6)[..., 0] == pytest.approx(-3 * plain[::-1], rel=1e-6)
+    with_gaps = np.column_stack([y, y])
+    with_gaps[::5, 1] = np.nan
+    both = bounds(with_gaps)
+    assert both[..., 0] == pytest.approx(plain)
+    known = np.flatnonzero(~np.isnan(with_gaps[:, 1]))
+    assert both[..., 1] == pytest.approx(bounds(y[known, None], group[known])[..., 0], rel=0.25)
+    assert np.isnan(bounds(np.ones((90, 1)))).all()
+    alone = np.where(np.arange(90) == 0, 0, 1)
+    assert np.isnan(bounds(y[:, None], alone)[:, 0]).all()  # one customer has no spread
+    assert np.isnan(bounds(np.array([[1.0], [2.0], [5.0], [7.0]]), np.array([0, 0, 1, 1]))).all()  # six orders only
+
+
+def test_bounds_of_means_cover_also_for_skewed_money_in_unequal_segments():
+    rng = np.random.default_rng(19)
+    group, hits, halls = np.repeat([0, 1], [30, 270]), 0, 0
+    for _ in range(300):
+        y = rng.lognormal(size=300)
+        found = shuffle_means(y[:, None], group, 1, n_permutations=199, rng=rng, level=0.9)
+        hits += found.low[0, 0] <= 0 <= found.high[0, 0]
+        low, high = mean_differences(y, group, 1, 0.9)[0, 4:]
+        halls += low <= 0 <= high
+    assert stats.binomtest(hits, 300, 0.9).pvalue > 0.005
+    assert halls < hits  # what the segment alone shows is too short
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+@pytest.mark.parametrize("what", ["features", "descriptors"])
+def test_numbers_that_no_float_can_square_are_refused(factor, what):
+    ids = pd.RangeIndex(40, name="customer_id")
+    money = pd.DataFrame({"money": np.arange(1.0, 41) * factor}, index=ids)
+    age = pd.DataFrame({"age": np.arange(40.0)}, index=ids)
+    given = {"features": money, "descriptors": age} if what == "features" else {"features": age, "descriptors": money}
+    with pytest.raises(ColumnError, match=rf"{what}: column 'money' reaches .* give it in another unit"):
+        describe_segments(pd.Series(["a", "b"] * 20, index=ids), given.pop("features"), **given)
+
+
+def test_what_cannot_be_compared_is_said_without_figures():
+    ids = pd.RangeIndex(40, name="customer_id")
+    sport = pd.DataFrame({"sport": [0, 1] * 20}, index=ids)
+    age = pd.DataFrame({"age": np.arange(40.0) % 7}, index=ids)
+    found = describe_segments(pd.Series("all", index=ids), sport, descriptors=age)
+    assert "age: nothing to compare" in str(found)
+    assert "nan" not in str(found)
+
+
 def test_intervals_cover():
     rng = np.random.default_rng(8)
     group, hits = np.repeat([0, 1], [60, 240]), 0
@@ -383,7 +462,7 @@ def test_planted_differences_are_found_and_the_others_are_not():
     north = found.levels.query("segment == 'b' and level == 'north'").iloc[0]
     inside = (other["region"] == "north")[segments == "b"].mean()
     assert (north["value"], north["rest"]) == pytest.approx((inside, 0.0))
-    assert north["low"] < north["difference"] < north["high"]
+    assert north["difference_low"] < north["difference"] < north["difference_high"]
     assert found.descriptors.set_index("descriptor").loc["income", "n_missing"] == 90
     assert any("income 90" in text for text in found.warnings)
 

@@ -332,3 +332,86 @@ def test_bad_outcomes_are_refused():
         review_granularity(
             segments, spend, margin=4, features=spend.to_frame("x") % 1, actions=pd.Series("a", index=spend.index)
         )
+
+
+def test_a_merged_segment_gets_a_name_of_its_own():
+    segments, spend = customers([10, 10, 40], names=["a", "b", "a + b"])
+    report = review_granularity(segments, spend, margin=4)
+    assert report.merges["merged"].tolist() == ["a + b (merged)"]
+    sizes = report.apply(segments)["segment"].value_counts()
+    assert (sizes["a + b (merged)"], sizes["a + b"]) == (2 * N, N)
+
+
+def test_what_formed_the_segments_is_looked_at_or_refused():
+    segments, spend = customers([10, 20], n=200)
+    forming = pd.DataFrame({"past": np.arange(400.0)}, index=segments.index)
+    with pytest.raises(TypeError, match=r"got numpy.ndarray; an array becomes one by pandas.DataFrame\(array"):
+        review_granularity(segments, spend, margin=4, formed_by=np.column_stack([spend, spend]))
+    with pytest.raises(TypeError, match=r"must be names of columns, or a table .* got int"):
+        review_granularity(segments, spend, margin=4, formed_by=5)
+    with pytest.raises(
+        CustomerTableError, match=r"no customer of the assignment is in formed_by: .*'c0'.* and 0, 1, 2"
+    ):
+        review_granularity(segments, spend, margin=4, formed_by=forming.reset_index(drop=True))
+    report = review_granularity(segments, spend, margin=4, formed_by=forming.iloc[:300])
+    assert report.warnings[0].startswith("100 customers not in formed_by: ")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda y: y * 1e200, CustomerTableError, "'spend' reaches .*e.20[0-9], whose powers no float can hold"),
+        (lambda y: y * 1e-200, CustomerTableError, "another unit, and the margin with it"),
+        (lambda y: y.astype(str), ColumnError, "it holds string"),
+        (lambda y: y.astype(object).where(y > 10, "1,234"), ColumnError, "must be numbers .* it holds mixed"),
+        (lambda y: pd.Series(pd.Timestamp("2027-01-01"), index=y.index, name="spend"), ColumnError, "datetime"),
+    ],
+)
+def test_outcomes_that_are_no_amounts_are_refused(spoil, error, message):
+    segments, spend = customers([10, 20], n=50)
+    with pytest.raises(error, match=message):
+        review_granularity(segments, spoil(spend), margin=4)
+
+
+def test_numbers_of_every_kind_are_outcomes():
+    segments, spend = customers([10, 20], n=50)
+    whole = spend.round()
+    expected = review_granularity(segments, whole, margin=4).pairs
+    for given in (whole.astype("Int64"), whole.astype(object), whole.astype("float32")):
+        pd.testing.assert_frame_equal(review_granularity(segments, given, margin=4).pairs, expected)
+    for margin in (1e-300, 1e300):
+        with pytest.raises(ValueError, match="is it in the outcome's own unit"):
+            review_granularity(segments, spend, margin=margin)
+    for margin in (1e-80, 1e80):  # senseless, and still an answer
+        assert len(review_granularity(segments, spend, margin=margin).pairs) == 1
+
+
+def test_too_few_events_name_who_needs_more():
+    segments, spend = customers([10, 10, 10], n=400)
+    spend.iloc[10:400] = 0.0  # ten of the first segment buy
+    spend.iloc[400:800] = 0.0  # nobody of the second
+    report = review_granularity(segments, spend, margin=4)
+    said = report.table["evidence"]
+    assert "needs about 800 customers of this segment" in said["s0"]
+    assert "not this one: the other needs about 800" in said["s2"]
+    assert "one of them none at all: no number of customers can be named" in said["s1"]
+    assert "about as large as the margin" not in " ".join(said)
+    needed = report.pairs.set_index(["first", "second"])[["n_first_needed", "n_second_needed"]]
+    assert needed.loc[("s0", "s2")].tolist() == [800, 400]
+    assert needed.loc[("s1", "s2")].isna().all()
+
+
+def test_features_without_a_value_or_with_odd_ones_are_no_obstacle():
+    segments, spend = customers([10], n=400)
+    odd = pd.DataFrame(
+        {
+            "nothing": np.nan,
+            "maybe": pd.array([True, False, None, True] * 100, dtype="boolean"),
+            "flag": pd.Categorical([True, False, None, True] * 100),
+            "infinite": np.where(np.arange(400) % 3, np.inf, -np.inf),
+            "huge": np.arange(400) * 1e300,
+        },
+        index=segments.index,
+    )
+    report = review_granularity(segments, spend, margin=4, features=odd, n_halvings=2, random_state=0)
+    assert report.splits["decision"].tolist() == ["none found"]

@@ -371,3 +371,26 @@ def test_heatmap_and_conflicts():
     matplotlib.pyplot.close(nobody.figure)
     with pytest.raises(ValueError, match="kind"):
         OverlapDisplay.from_report(report, kind="venn")
+
+
+def test_segments_are_named_as_text_in_schemes():
+    rng = np.random.default_rng(0)
+    members = pd.DataFrame(rng.random((50, 3)) < 0.5)
+    assert overlap(members, exclusive=[0, 2]).settings["exclusive"] == {"exclusive segments": ["0", "2"]}
+    for wrong in (5, {"scheme": "0"}, {"scheme": 1}):
+        with pytest.raises(TypeError, match="exclusive"):
+            overlap(members, exclusive=wrong)
+
+
+def test_an_agreement_that_cannot_be_known_is_not_written_as_a_number():
+    ids = pd.RangeIndex(20, name="customer_id")
+    some, nobody = pd.Series(["a", "b"] * 10, index=ids), pd.Series("unassigned", index=ids)
+    said = str(overlap({"some": some, "nobody": nobody}, random_state=0))
+    assert said.startswith(
+        "2 segmentations of 20 customers: adjusted Rand index unknown (0 customers in a segment of both); "
+    )
+    assert "nan" not in str(overlap([nobody, nobody, nobody], random_state=0))
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        pair = [pd.Series(rng.choice(["a", "b"], 20), index=ids) for _ in range(2)]
+        assert "-0.00" not in str(overlap(pair, random_state=0))

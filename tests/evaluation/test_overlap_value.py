@@ -296,3 +296,13 @@ def test_report_is_plain_values():
     named = overlap_value(table_of(np.eye(2, dtype=bool)).set_axis(["<b>", "c"], axis=1), np.array([1.0, 2.0]))
     assert "<b>" not in named._repr_html_()
     assert named.to_pandas() is not named.table
+
+
+def test_an_order_that_is_none_is_refused_and_extreme_values_are_readable():
+    ids = pd.RangeIndex(4, name="customer_id")
+    members = pd.DataFrame({"a": [1, 1, 0, 0], "b": [0, 1, 1, 0]}, index=ids).astype(bool)
+    values = pd.Series([10.0, 20, 5, 1], index=ids, name="clv")
+    with pytest.raises(TypeError, match="order must be 'given', 'greedy' or a list of all segments, got int"):
+        overlap_value(members, values, order=3)
+    assert "3.5e+201 of 3.6e+201 in segments" in str(overlap_value(members, values * 1e200))
+    assert "3.5e-199 of 3.6e-199 in segments" in str(overlap_value(members, values * 1e-200))

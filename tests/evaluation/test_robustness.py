@@ -51,7 +51,7 @@ class TestPlanted:
     def test_a_planted_share_is_recovered(self, customers, share):
         report = assignment_robustness(RuleSegmenter(RULES), customers, {"moved": plant(share)}, random_state=0)
         row = report.table.loc["moved"]
-        assert [row["changed_share"], row["low"], row["high"]] == pytest.approx([share] * 3)
+        assert [row["changed_share"], row["changed_share_low"], row["changed_share_high"]] == pytest.approx([share] * 3)
         assert row["n_changed"] == pytest.approx(100 * share)
         assert report.customers["moved"].mean() == pytest.approx(share)
         sizes, shares = report.segments["n_customers"], report.segments["changed_share"]
@@ -67,7 +67,7 @@ class TestPlanted:
         row = report.segments.loc[("late", "low")]
         assert (row["changed_share"], row["moved_to"], row["moved_to_share"]) == (0.16, "high", 1)
         assert report.table.loc["late", "n_repeats"] == 1  # nothing in it is random
-        assert np.isnan(report.table.loc["late", "low"])
+        assert np.isnan(report.table.loc["late", "changed_share_low"])
 
     def test_planted_shares_with_refits(self, groups):
         def moved(X, rng):
@@ -91,8 +91,8 @@ class TestPlanted:
             RuleSegmenter(RULES), customers, sometimes, n_repeats=200, level=0.8, random_state=0
         )
         row = report.table.loc["sometimes"]
-        assert row["low"] == pytest.approx(0.02, abs=0.015)
-        assert row["high"] == pytest.approx(0.18, abs=0.015)
+        assert row["changed_share_low"] == pytest.approx(0.02, abs=0.015)
+        assert row["changed_share_high"] == pytest.approx(0.18, abs=0.015)
         assert row["ever_changed_share"] == 1
 
     def test_becoming_unassigned_is_a_change(self, customers):

@@ -350,3 +350,23 @@ def test_draws_of_customers_come_all_the_way_from_a_scorer():
     ranks = rank_table(ValuePrioritizer("clv_total"), profile, draws)
     assert ranks.probabilities.loc["regular", 1] == sg.rank_probability(draws).loc["regular", "rare"]
     assert ranks.settings["n_draws"] == 50
+
+
+def test_figures_that_do_not_vary_are_not_called_probabilities_of_0_or_1():
+    profile = pd.DataFrame(
+        {"n_customers": [3, 2, 1], "same": 1.0, "v": [1.0, 2, 3], "v_low": [0.0, 1, 2], "v_high": [2.0, 3, 4]},
+        index=["a", "b", "c"],
+    )
+    ranks = rank_table(ValuePrioritizer("same"), profile, n_draws=300, random_state=0, show_progress=False)
+    assert ranks.probabilities.loc["a", 1] == pytest.approx(1 / 3)
+    assert any("say nothing of how sure they are" in text for text in ranks.warnings)
+
+
+def test_the_headline_does_not_speak_of_neighbours_that_people_placed():
+    profile = pd.DataFrame(
+        {"n_customers": 1, "v": [9.0, 5, 1], "v_low": [8.9, 4.9, 0.9], "v_high": [9.1, 5.1, 1.1]}, index=["a", "b", "c"]
+    )
+    plain = rank_table(ValuePrioritizer("v"), profile, n_draws=300, random_state=0)
+    assert plain.headline.endswith("; all neighbours are told apart at 90 %.")
+    placed = rank_table(ValuePrioritizer("v"), profile, overrides={"c": (1, "promised")}, n_draws=300, random_state=0)
+    assert placed.headline.endswith("; all neighbours that people did not place are told apart at 90 %.")

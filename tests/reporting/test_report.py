@@ -15,13 +15,14 @@ import pytest
 from matplotlib.figure import Figure
 
 import segmentation as sg
-from segmentation import datasets, features, governance, scorers
+from segmentation import datasets, evaluation, features, governance, scorers
 from segmentation.evaluation import describe_segments
 from segmentation.prioritizers import ValuePrioritizer
 from segmentation.reporting import Report
 from segmentation.reporting._html_svg import picture_of, with_prefix
 from segmentation.reporting._report_cells import published
 from segmentation.reporting._tables import plain_text, table_view
+from segmentation.segmenters import KMeansSegmenter
 
 DATE = "2027-03-31"
 SIZES = {"gold": 60, "silver": 40, "bronze": 30, "tin": 4}
@@ -590,3 +591,44 @@ def test_a_description_tells_its_markers_and_descriptors_in_the_report():
     page = Report("r", [found]).to_html()
     assert all(text.replace("<", "&lt;") in page for text in found.findings)
     assert found.findings[-1].startswith("age: share of variance explained")
+
+
+def test_columns_that_tell_most_come_first():
+    class Result:
+        columns_first = {"table": ("verdict", "not there"), "more": ("b",)}  # noqa: RUF012
+        table = pd.DataFrame({"n": [1], "p": [0.5], "verdict": ["keep"]}, index=pd.Index(["x"], name="segment"))
+        more = pd.DataFrame({"a": [1], "b": [2], "b_low": [1], "b_high": [3]})
+
+        def __str__(self):
+            return "A verdict"
+
+    page = Report("r").add(Result(), tables=["more"]).to_html()
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", page, flags=re.DOTALL)
+    told = [re.sub(r"<[^>]+>|\s", "", head) for head in heads]
+    assert [name for name in told if name in ("segment", "verdict", "n", "p", "a", "b")] == [
+        "segment", "verdict", "n", "p", "b", "a",
+    ]  # fmt: skip
+
+
+def test_columns_named_as_telling_are_there():
+    ids = pd.RangeIndex(400, name="customer_id")
+    rng = np.random.default_rng(0)
+    segments = pd.Series(rng.choice(["x", "y"], 400), index=ids)
+    other = pd.Series(rng.choice(["v", "w"], 400), index=ids)
+    lines = pd.DataFrame({"who": rng.integers(0, 400, 2000), "what": rng.choice(["tea", "egg"], 2000)})
+    X = pd.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400)}, index=ids)
+    member = pd.DataFrame({"x": segments == "x", "v": other == "v"})
+    kmeans = KMeansSegmenter(n_clusters=2, n_init=1, random_state=0)
+    optional = {"soft_overlap", "gain", "stability", "p_adjusted"}
+    for result in (
+        evaluation.affinity(segments, lines, "what", customer_id="who"),
+        evaluation.overlap({"one": segments, "other": other}, random_state=0),
+        evaluation.overlap_value(member, X["a"] ** 2),
+        evaluation.review_granularity(segments, X["a"], margin=1, features=X[["b"]], n_halvings=1, random_state=0),
+        describe_segments(segments, X[["a"]], descriptors=X[["b"]], n_permutations=99, random_state=0),
+        evaluation.suggest_n_segments(kmeans, X, [2, 3], n_pairs=2, random_state=0),
+        evaluation.structure_verdict(kmeans, X, n_segments=[2], n_passes=1, n_pairs=2, random_state=0),
+        evaluation.segment_stability(kmeans, X, n_pairs=2, random_state=0),
+    ):
+        for name, columns in result.columns_first.items():
+            assert set(columns) - optional <= set(getattr(result, name).columns), (type(result).__name__, name)
