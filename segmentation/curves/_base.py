@@ -28,7 +28,10 @@ UNKNOWN = (
 
 def check_efforts(effort: ArrayLike, name: str = "effort") -> Array:
     """Return efforts as floats, or raise ValueError where one is negative or NaN."""
-    values = np.asarray(effort, dtype=np.float64)
+    try:
+        values = np.asarray(effort, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a number or numbers: {error}.") from error
     wrong = ~(values >= 0)
     if wrong.any():
         raise ValueError(f"{name} must be 0 or more and not NaN, got {name_some(values[wrong].ravel())}.")
@@ -210,7 +213,7 @@ class ResponseCurve(ABC):
         LinearCurve(slope_value=0.03333, cap=600)
         """
         for name, factor in (("outcome", outcome), ("effort", effort)):
-            if not (math.isfinite(factor) and factor > 0):
+            if isinstance(factor, str) or not (math.isfinite(factor) and factor > 0):
                 raise ValueError(f"{name} must be a finite factor above 0, got {factor!r}.")
         new = self._rescaled(self._params, outcome, effort)
         draws = None if self.draws is None else self._rescaled(self.draws, outcome, effort)
@@ -227,6 +230,8 @@ class ResponseCurve(ABC):
         >>> bool(np.isclose(many.value(3000.0), 1000 * one.value(3.0)))
         True
         """
+        if isinstance(n_customers, str) or not (math.isfinite(n_customers) and n_customers > 0):
+            raise ValueError(f"n_customers must be finite and above 0, got {n_customers!r}: nobody has no curve.")
         return self.rescaled(outcome=n_customers, effort=n_customers)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Any:

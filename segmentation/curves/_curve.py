@@ -74,7 +74,8 @@ class ExponentialCurve(ResponseCurve):
     def _effort_at(params: Array, slope: Array) -> Array:
         top, rate = params[..., 0], params[..., 1]
         with np.errstate(divide="ignore", invalid="ignore"):
-            effort = np.maximum(np.log(top * rate / slope) / rate, 0.0)
+            # the quotient of the two could be too large for a float
+            effort = np.maximum((np.log(top * rate) - np.log(slope)) / rate, 0.0)
         return _never_below(slope, effort)
 
     @staticmethod
@@ -353,6 +354,8 @@ def curve_from_dict(values: Mapping[str, Any]) -> ResponseCurve:
         raise ValueError(f"family must be one of {name_some(FAMILIES, 9)}, got {family!r}.")
     curve = FAMILIES[family]
     given = values["parameters"]
+    if not isinstance(given, Mapping):
+        raise ValueError(f'"parameters" must map names to numbers, got {given!r}.')
     wrong = set(given) ^ set(curve.parameter_names)
     if wrong:
         raise ValueError(

@@ -19,6 +19,7 @@ from segmentation.curves._profile import (
     Fitted,
     Form,
     bootstrap,
+    first_pass,
     n_points,
     solve,
 )
@@ -26,7 +27,7 @@ from segmentation.curves._resample import bootstrap_weights, group_codes, levera
 from segmentation.curves._result import CurveFit
 from segmentation.curves._rows import Rows, read_rows
 
-__all__ = ["fit_response_curve", "seed_of"]
+__all__ = ["check_n_draws", "fit_response_curve", "seed_of"]
 
 Array = NDArray[np.float64]
 LIMITS = {
@@ -43,6 +44,7 @@ LIMITS = {
 }
 FEW_CLUSTERS = 80
 N_BINS = 12
+GRID = 0.02
 
 
 def fit_response_curve(
@@ -161,9 +163,10 @@ def fit_response_curve(
         notes.append(reason)
     form, told = form_of(family, rows, carry_over=retention, half=half)
     n = n_points(len(form.free))
-    point = solve(form, rows, points_per_axis=n)
-    draw = bootstrap_weights(leverages(form, rows, point, group), n_draws, rng)
-    draws = bootstrap(form, rows, group, draw, points_per_axis=n)
+    first = first_pass(form, rows, group, points_per_axis=n)
+    point = solve(form, rows, first, points_per_axis=n)
+    draw = bootstrap_weights(leverages(form, rows, point, group), n_draws, rng, spent=rows.spent)
+    draws = bootstrap(form, rows, group, draw, first, points_per_axis=n)
     notes += [*told, *_diagnosis(form, rows, point, draws), *rows.notes]
     if adjust is not None:
         notes.append(LIMITS[adjust])
@@ -200,12 +203,17 @@ def fit_response_curve(
 
 
 def _check_options(level: float, n_draws: int, randomized: Any) -> None:
-    if not 0 < level < 1:
+    if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
         raise ValueError(f"level must be between 0 and 1, got {level!r}.")
-    if not isinstance(n_draws, numbers.Integral) or int(n_draws) < 20:
-        raise ValueError(f"n_draws must be a whole number of at least 20, got {n_draws!r}.")
+    check_n_draws(n_draws)
     if randomized is not None and not isinstance(randomized, bool | np.bool_):
         raise TypeError(f"randomized must be True, False or None, got {randomized!r}.")
+
+
+def check_n_draws(n_draws: Any) -> None:
+    """Raise ValueError unless the number of draws is a whole one, large enough for an interval."""
+    if isinstance(n_draws, bool) or not isinstance(n_draws, numbers.Integral) or int(n_draws) < 20:
+        raise ValueError(f"n_draws must be a whole number of at least 20, got {n_draws!r}.")
 
 
 def _check_carry_over(carry_over: Any) -> str | float | None:
@@ -266,6 +274,15 @@ def _diagnosis(form: Form, rows: Rows, point: Fitted, draws: Fitted) -> list[str
         )
     if point.scale[0] > 0:
         notes += _at_the_end(form, point, float(effort.max()))
+        notes += _outside(form, rows, point, draws)
+        at_none = outcome[effort == 0]
+        none_seen = bool(at_none.size) and float(at_none.mean()) <= 0.05 * float(outcome.mean())
+        everything = float((draws.baseline <= 1e-6 * max(float(np.mean(outcome)), 0.0)).mean())
+        if outcome.min() >= 0 and everything >= 0.02 and not none_seen:
+            notes.append(
+                f"In {percent(everything)} of the draws the effort brings the whole outcome, and only that it cannot "
+                "bring more bounds it: the data do not."
+            )
     if effort.min() > 0:
         notes.append(
             f"No row is without effort (the least is {number(float(effort.min()))}): the baseline, and with it what "
@@ -280,6 +297,25 @@ def _diagnosis(form: Form, rows: Rows, point: Fitted, draws: Fitted) -> list[str
     if len(outcome) >= 100 and largest.max() > 0.1 * largest.sum():
         notes.append(f"One row holds {percent(float(largest.max() / largest.sum()))} of the whole outcome.")
     return notes
+
+
+def _outside(form: Form, rows: Rows, point: Fitted, draws: Fitted) -> list[str]:
+    """Say where the estimate is not in its own interval: resampled data prefer another curve, and so may other data."""
+    efforts = _typical_efforts(rows)
+    value = point.scale[0] * form.values(efforts, point.points)[:, 0]
+    drawn = form.values(efforts, draws.points) * draws.scale
+    low, high = np.quantile(drawn, [0.05, 0.95], axis=1)
+    # draws lie on a grid: without noise they miss the estimate by its steps, which says nothing
+    slack = GRID * np.abs(value).max()
+    outside = np.flatnonzero((value < low - slack) | (value > high + slack))
+    if not outside.size:
+        return []
+    i = int(outside[0])
+    return [
+        f"The estimate at effort {number(float(efforts[i]))} ({number(float(value[i]))}) lies outside of its own "
+        f"interval ({number(float(low[i]))} to {number(float(high[i]))}): with some rows weighed otherwise another "
+        "curve fits best, so neither of the two is to be relied on."
+    ]
 
 
 def _at_the_end(form: Form, point: Fitted, highest: float) -> list[str]:

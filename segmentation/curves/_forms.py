@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,8 @@ def rate_of_half(family: str, half: float) -> dict[str, float]:
 
     Of the log curve, which has no top, the effort at which a further unit brings half of what the first brings.
     """
+    if isinstance(half, bool) or not isinstance(half, numbers.Real):
+        raise TypeError(f"half must be a number, the effort that brings half of the top, got {half!r}.")
     if not (math.isfinite(half) and half > 0):
         raise ValueError(f"half must be a finite effort above 0, got {half!r}.")
     if family == "exponential":

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from segmentation._format import number, percent
 from segmentation.curves._base import ResponseCurve
 from segmentation.curves._curve import FAMILIES
-from segmentation.curves._fit import seed_of
+from segmentation.curves._fit import check_n_draws, seed_of
 from segmentation.curves._forms import check_family, rate_of_half
 
 __all__ = ["finite", "from_lift"]
@@ -66,6 +66,8 @@ def from_lift(
         Whether chance decided who got the effort.
     n_draws : int, default=1000
     random_state : int, numpy Generator or RandomState, optional
+        Give each segment another: with the same number the draws of all segments are high together and low together,
+        and the interval of their sum is too wide.
 
     Returns
     -------
@@ -82,6 +84,7 @@ def from_lift(
     One effort was tested (2), so the form is an assumption: an exponential curve with half of its top at effort 3.
     """
     check_family(family)
+    check_n_draws(n_draws)
     effect, effort = finite(effect, "effect"), finite(effort, "effort")
     if effort <= 0:
         raise ValueError(f"effort must be above 0, got {effort:g}: without effort nothing was tested.")
@@ -121,7 +124,10 @@ def _effect_draws(
     if draws is not None:
         if se is not None:
             raise ValueError("give se= or draws= of the effect, not both.")
-        effects = np.array(draws, dtype=np.float64)
+        try:
+            effects = np.array(draws, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"draws must be numbers: {error}.") from error
         if effects.ndim != 1 or not effects.size or not np.isfinite(effects).all():
             raise ValueError(f"draws must be finite numbers of shape (n_draws,), got shape {effects.shape}.")
         return effects
@@ -147,6 +153,8 @@ def _assumed(
         if half is not None:
             rate_of_half(family, 1.0)
         low, high = _range(0.5 if exponent is None else exponent, "exponent")
+        if high > 1:
+            raise ValueError(f"exponent must be above 0 and at most 1, got {exponent!r}.")
         return {"exponent": (low, high)}, f"a power curve with exponent {_words(low, high)}"
     low, high = _range(effort if half is None else half, "half")
     ((name, _),) = rate_of_half(family, low).items()
@@ -159,13 +167,17 @@ def _assumed(
     article = "an" if family == "exponential" else "a"
     told = f"{article} {family} curve with half of its top at effort {_words(low, high)}"
     if family == "hill":
+        shape = finite(shape, "shape")
+        if shape <= 0:
+            raise ValueError(f"shape must be above 0, got {shape:g}.")
         spread["shape"] = (shape, shape)
         told += f" and shape {number(shape)}"
     return spread, told
 
 
 def _range(value: Any, name: str) -> tuple[float, float]:
-    pair = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
+    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    pair = tuple(value) if several else (value, value)
     if len(pair) != 2:
         raise ValueError(f"{name} must be a number or (low, high), got {value!r}.")
     low, high = (finite(end, name) for end in pair)

@@ -12,7 +12,7 @@ from scipy import optimize
 from segmentation._format import count, name_some, number, percent
 from segmentation.curves._base import ResponseCurve
 from segmentation.curves._curve import FAMILIES, HillCurve
-from segmentation.curves._fit import seed_of
+from segmentation.curves._fit import check_n_draws, seed_of
 from segmentation.curves._forms import check_family
 from segmentation.curves._lift import finite
 
@@ -62,6 +62,7 @@ def from_points(
     The curve goes through 2 points that a person named; nothing of it was measured.
     """
     check_family(family)
+    check_n_draws(n_draws)
     if shape is not None and family != "hill":
         raise ValueError(f"shape= has no meaning for the {family} curve, only for 'hill'.")
     effort, outcome = _checked_points(points)

@@ -21,6 +21,7 @@ __all__ = [
     "Form",
     "Sums",
     "bootstrap",
+    "first_pass",
     "held_out_errors",
     "n_points",
     "solve",
@@ -82,12 +83,22 @@ class Form:
     def values(self, stock: Array, points: Array) -> Array:
         """Return the form at each point, of shape (n_efforts, n_points)."""
         inner = [i for i, name in enumerate(self.bounds) if name != RETENTION]
+        if self.family == "hill" and len(points) > 1:
+            return _hill_of_grid(stock, *points[:, inner].T)
         params = np.column_stack([np.ones(len(points)), points[:, inner]])
         return np.asarray(FAMILIES[self.family]._value(params, stock[:, None]))
 
     def columns(self, rows: Rows, points: Array) -> Array:
         """Return the form in each row at points of one retention, of shape (n_rows, n_points)."""
         return self.values(rows.stock(self.retention(points)), points)
+
+
+def _hill_of_grid(stock: Array, half: Array, shape: Array) -> Array:
+    """Return Hill forms of top 1: one power per shape instead of one per point, which is most of the work."""
+    top = max(float(stock.max()), 1e-300)
+    shapes, which = np.unique(shape, return_inverse=True)
+    result = np.take((stock[:, None] / top) ** shapes, which, axis=1)
+    return np.asarray(np.divide(result, result + (half / top) ** shape, out=result))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,21 +126,26 @@ class Sums:
     not_negative: bool
 
     @classmethod
-    def of(cls, form: Form, rows: Rows, points: Array, group: NDArray[np.intp]) -> Sums:
+    def of(
+        cls, form: Form, rows: Rows, points: Array, group: NDArray[np.intp], outcomes: _Outcomes | None = None
+    ) -> Sums:
         """Sum over the rows of each group, after means and controls are taken out."""
-        w = rows.weights[rows.keep]
-        raw = rows.outcome[rows.keep]
-        y = rows.clean(raw[:, None])[:, 0]
-        n = int(group.max()) + 1
-        total = _Totals(rows, w, y, group, n) if rows.plain and len(points) > 1 else _RowTotals(rows, w, y, group, n)
+        known = _Outcomes.of(rows, group) if outcomes is None else outcomes
+        binned = rows.plain and len(points) > 1
+        total = (_Totals if binned else _RowTotals)(rows, known.w, known.y, group, len(known.weight))
         parts = [total.of(form, some) for some in _batches(form, points)]
         joined = [np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)]
-        mean = float(w @ raw / w.sum())
-        weight, outcome, squares = (
-            np.bincount(group, column, n).astype(np.float64) for column in (w, w * y, w * y * y)
-        )
         return cls(
-            points, weight, outcome, joined[0], joined[1], joined[2], squares, mean, joined[3], bool(raw.min() >= 0)
+            points,
+            known.weight,
+            known.outcome,
+            joined[0],
+            joined[1],
+            joined[2],
+            known.square,
+            known.mean,
+            joined[3],
+            known.not_negative,
         )
 
     def solve(self, draw: Array) -> tuple[Array, Array, Array]:
@@ -173,13 +189,36 @@ class Sums:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Outcomes:
+    """What sums have in common whatever the form: weights and outcomes of the kept rows, and their sums by group."""
+
+    w: Array
+    y: Array
+    weight: Array
+    outcome: Array
+    square: Array
+    mean: float
+    not_negative: bool
+
+    @classmethod
+    def of(cls, rows: Rows, group: NDArray[np.intp]) -> _Outcomes:
+        w, raw = rows.weights[rows.keep], rows.outcome[rows.keep]
+        y = rows.clean(raw[:, None])[:, 0]
+        n = int(group.max()) + 1
+        weight, outcome, square = (np.bincount(group, column, n).astype(np.float64) for column in (w, w * y, w * y * y))
+        return cls(w, y, weight, outcome, square, float(w @ raw / w.sum()), bool(raw.min() >= 0))
+
+
 class _RowTotals:
     """Sums by group of the form, its square and its product with the outcome, row by row."""
 
     def __init__(self, rows: Rows, w: Array, y: Array, group: NDArray[np.intp], n: int) -> None:
         self.rows, self.w, self.y = rows, w, y
-        # a sparse product sums columns by group several times faster than ufunc.reduceat
-        self.sums = sparse.csr_matrix((w, (group, np.arange(len(w)))), shape=(n, len(w)))
+        # a sparse product sums columns by group several times faster than ufunc.reduceat; of one group there is no need
+        self.sums: Any = w[None, :]
+        if n > 1:
+            self.sums = sparse.csr_matrix((w, (group, np.arange(len(w)))), shape=(n, len(w)))
 
     def of(self, form: Form, points: Array) -> tuple[Array, Array, Array, Array]:
         """Return the sums (n_groups, n_points) and the mean of the form (n_points,), which they are about."""
@@ -238,15 +277,22 @@ def _batches(form: Form, points: Array) -> list[Array]:
     return [piece[i : i + COLUMNS_AT_ONCE] for piece in pieces for i in range(0, len(piece), COLUMNS_AT_ONCE)]
 
 
-def solve(form: Form, rows: Rows, *, points_per_axis: int) -> Fitted:
-    """Return the least squares fit: the best of a grid, then refined."""
+def first_pass(form: Form, rows: Rows, group: NDArray[np.intp], *, points_per_axis: int) -> Sums:
+    """Return the sums over a grid of the whole range, which the estimate and its bootstrap both start from."""
+    coarse = _coarse(form, points_per_axis)
+    return Sums.of(form, rows, form.grid({name: form.axis(name, coarse) for name in form.bounds}), group)
+
+
+def solve(form: Form, rows: Rows, first: Sums, *, points_per_axis: int) -> Fitted:
+    """Return the least squares fit: the best of the grid, then refined."""
     everything = np.zeros(int(rows.keep.sum()), dtype=np.intp)
     points_per_axis = _coarse(form, points_per_axis)
-    grid = form.grid({name: form.axis(name, points_per_axis) for name in form.bounds})
-    gain = Sums.of(form, rows, grid, everything).solve(np.ones((1, 1)))[2][0]
+    grid = first.points
+    gain = first.solve(np.ones((1, len(first.weight))))[2][0]
     best = grid[int(np.argmax(gain)) if gain.max() > 0 else len(grid) // 2]
-    best = _refined(form, rows, best, points_per_axis, everything)
-    scale, baseline, _ = Sums.of(form, rows, best[None, :], everything).solve(np.ones((1, 1)))
+    outcomes = _Outcomes.of(rows, everything)
+    best = _refined(form, rows, best, points_per_axis, everything, outcomes)
+    scale, baseline, _ = Sums.of(form, rows, best[None, :], everything, outcomes).solve(np.ones((1, 1)))
     return Fitted(scale[0], baseline[0], best[None, :])
 
 
@@ -255,7 +301,7 @@ def _coarse(form: Form, points_per_axis: int) -> int:
     return points_per_axis if len(form.free) < 2 else max(2 * points_per_axis // 3, 5)
 
 
-def _refined(form: Form, rows: Rows, best: Array, n: int, everything: NDArray[np.intp]) -> Array:
+def _refined(form: Form, rows: Rows, best: Array, n: int, everything: NDArray[np.intp], outcomes: _Outcomes) -> Array:
     names = list(form.bounds)
     free = [names.index(name) for name in form.free]
     if not free:
@@ -272,7 +318,7 @@ def _refined(form: Form, rows: Rows, best: Array, n: int, everything: NDArray[np
 
     def loss(at: Any) -> float:
         here = point(np.atleast_1d(at))[None, :]
-        return -float(Sums.of(form, rows, here, everything).solve(np.ones((1, 1)))[2][0, 0])
+        return -float(Sums.of(form, rows, here, everything, outcomes).solve(np.ones((1, 1)))[2][0, 0])
 
     at_start = loss(start)
     if at_start == 0.0:
@@ -296,7 +342,9 @@ def _refined(form: Form, rows: Rows, best: Array, n: int, everything: NDArray[np
     return point(new) if loss(new) <= at_start else best
 
 
-def bootstrap(form: Form, rows: Rows, group: NDArray[np.intp], draw: Array, *, points_per_axis: int) -> Fitted:
+def bootstrap(
+    form: Form, rows: Rows, group: NDArray[np.intp], draw: Array, first_sums: Sums, *, points_per_axis: int
+) -> Fitted:
     """Return the fit under each row of group weights.
 
     A first pass over the whole range with some of the draws shows where the parameters lie; the second has its grid
@@ -304,8 +352,7 @@ def bootstrap(form: Form, rows: Rows, group: NDArray[np.intp], draw: Array, *, p
     """
     names = list(form.bounds)
     coarse = _coarse(form, points_per_axis)
-    grid = form.grid({name: form.axis(name, coarse) for name in names})
-    first = _best_of_grid(Sums.of(form, rows, grid, group), draw[:FIRST_DRAWS])
+    first = _best_of_grid(first_sums, draw[:FIRST_DRAWS])
     axes = {}
     for i, name in enumerate(names):
         found = form.to_search(name, first.points[first.scale > 0, i]) if (first.scale > 0).any() else np.array([])

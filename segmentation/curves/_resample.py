@@ -54,8 +54,11 @@ def leverages(form: Form, rows: Rows, point: Fitted, group: NDArray[np.intp]) ->
     return np.asarray(np.linalg.eigvalsh(root.T @ blocks @ root)[:, -1].clip(0.0, HIGHEST_LEVERAGE))
 
 
-def bootstrap_weights(leverage: Array, n_draws: int, rng: np.random.Generator) -> Array:
+def bootstrap_weights(leverage: Array, n_draws: int, rng: np.random.Generator, *, spent: float = 0.0) -> Array:
     """Return weights of mean 1, of shape (n_draws, n_groups), of a Bayesian bootstrap [1]_.
+
+    Controls are taken out once and leave residuals too small by what they could fit by themselves (`spent`, a share of
+    the rows): the variance of all weights is 1 / (1 - spent) for it.
 
     Of groups with leverage the weights vary more, by 1 / (1 - leverage): their residuals are too small by that factor,
     as in the jackknife (CR3) estimate of a variance by groups [2]_. Without it intervals from few customers are short.
@@ -64,7 +67,7 @@ def bootstrap_weights(leverage: Array, n_draws: int, rng: np.random.Generator) -
     .. [2] Cameron, A. C., Miller, D. L. (2015). A practitioner's guide to cluster-robust inference. Journal of Human
        Resources 50. doi:10.3368/jhr.50.2.317
     """
-    if leverage.max() < 0.01:
+    if leverage.max() < 0.01 and spent < 0.01:
         return rng.standard_exponential((n_draws, len(leverage)))
-    shape = (1.0 - leverage) ** 2
+    shape = (1.0 - leverage) ** 2 * (1.0 - spent)
     return rng.standard_gamma(shape, (n_draws, len(leverage))) / shape

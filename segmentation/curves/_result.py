@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, number, percent
-from segmentation.curves._base import ResponseCurve
+from segmentation.curves._base import ResponseCurve, check_efforts
 
 __all__ = ["CurveFit"]
 
@@ -90,7 +90,9 @@ class CurveFit:
 
     def at(self, effort: Any) -> pd.DataFrame:
         """Return value (above the baseline) and slope at these efforts, with intervals."""
-        efforts = np.atleast_1d(np.asarray(effort, dtype=np.float64))
+        efforts = np.atleast_1d(check_efforts(effort))
+        if efforts.ndim > 1:
+            raise ValueError(f"effort must be a number or a list of them, got shape {efforts.shape}.")
         columns: dict[str, Any] = {}
         for name, point, draws in (
             ("value", self.curve.value(efforts), self.curve.value_draws(efforts)),

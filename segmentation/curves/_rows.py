@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from segmentation._format import count, name_some
+from segmentation._format import count, name_some, number
 from segmentation.exceptions import FitError
 
 __all__ = ["ADJUSTMENTS", "Rows", "read_rows"]
@@ -22,6 +22,10 @@ ADJUSTMENTS = ("within", "lagged")
 # Fewer customers than this say little about what varies between them: their stretches of periods are resampled.
 MANY_CUSTOMERS = 20
 FEWEST = 8
+LARGEST = 1e100
+# Shares of the rows that controls could fit by themselves: said above the one, refused above the other.
+MUCH_SPENT = 0.25
+MOST_SPENT = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,8 @@ class Rows:
 
     ``cluster``: code of what is resampled together; ``customer``: code, one for all where none was given; ``rank``:
     position of the period; ``keep``: the rows that are fitted (a first period has no lagged outcome); ``clean``
-    takes what customers and controls explain out of columns of the kept rows, in a ``plain`` case the mean only.
+    takes what customers and controls explain out of columns of the kept rows, in a ``plain`` case the mean only;
+    ``spent``: the share of the kept rows that controls (and customers that are not resampled) could fit by themselves.
     """
 
     effort: Array
@@ -44,6 +49,7 @@ class Rows:
     plain: bool
     resampled: str
     notes: tuple[str, ...] = ()
+    spent: float = 0.0
 
     def stock(self, retention: float) -> Array:
         """Return the effort of each kept row with what is left of earlier ones, as a weighted mean.
@@ -68,9 +74,13 @@ class Rows:
 
 def _numbers(values: Any, name: str) -> Array:
     """Return a column of finite numbers, or say which rows are none."""
-    if isinstance(values, pd.Series):
-        values = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    kind = getattr(getattr(values, "dtype", None), "kind", None) or np.asarray(values).dtype.kind
+    if kind in "mMc":
+        what = {"m": "durations", "M": "dates", "c": "complex numbers"}[kind]
+        raise TypeError(f"{name} must hold numbers, got {what}: turn them into a number of hours or days first.")
     try:
+        if isinstance(values, pd.Series):
+            values = values.to_numpy(dtype=np.float64, na_value=np.nan)
         column = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must hold numbers: {error}.") from error
@@ -82,6 +92,9 @@ def _numbers(values: Any, name: str) -> Array:
             f"{name} is missing (NaN) or infinite in {count(wrong.size, 'row')}: {name_some(wrong)}. Leave these rows "
             "out, or put 0 where nothing was done or bought."
         )
+    largest = float(np.abs(column).max(initial=0.0))
+    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+        raise ValueError(f"{name} goes up to {largest:g}, which squares cannot be summed of: use another unit.")
     return column
 
 
@@ -102,6 +115,8 @@ def _efforts_and_outcomes(effort: Any, outcome: Any, weights: Any) -> tuple[Arra
     for name, column in (("outcome", y), ("weights", w)):
         if len(column) != len(x):
             raise ValueError(f"{name} has {count(len(column), 'row')}, effort has {len(x):,}.")
+    if len(x) < FEWEST:
+        raise FitError(f"a curve needs at least {FEWEST} rows, got {len(x)}: see from_points and from_lift.")
     if (x < 0).any():
         wrong = np.flatnonzero(x < 0)
         raise ValueError(
@@ -109,8 +124,6 @@ def _efforts_and_outcomes(effort: Any, outcome: Any, weights: Any) -> tuple[Arra
         )
     if (w < 0).any() or not (w > 0).any():
         raise ValueError(f"weights must be 0 or more, and some above 0, got {name_some(w[w <= 0])}.")
-    if len(x) < FEWEST:
-        raise FitError(f"a curve needs at least {FEWEST} rows, got {len(x)}: see from_points and from_lift.")
     if (x == x[0]).all():
         raise FitError(
             f"effort is {x[0]:g} in every row: what it brings cannot be seen where it does not vary. Take rows with "
@@ -150,11 +163,12 @@ def read_rows(
     order = np.lexsort((when, who))
     x, y, w, who, when, z = x[order], y[order], w[order], who[order], when[order], z[order]
     rank = when
+    notes: list[str] = []
     if ordered or adjust == "lagged":
         _refuse_gaps(who, when)
+        notes += _uneven(period)
     cluster, resampled = _clusters(who, when, customer is not None, period is not None)
     keep = w > 0
-    notes: list[str] = []
     if (~keep).any():
         notes.append(f"{count(int((~keep).sum()), 'row')} of weight 0 left out.")
     if adjust == "lagged":
@@ -165,7 +179,7 @@ def read_rows(
         if keep.sum() < FEWEST:
             raise FitError(f"only {count(int(keep.sum()), 'row')} with an outcome in the period before.")
     _refuse_constant_effort(x, who, keep, adjust)
-    clean = _cleaner(who[keep], w[keep], z[keep], within=adjust == "within")
+    clean, n_fitted = _cleaner(who[keep], w[keep], z[keep], within=adjust == "within")
     cluster = np.unique(cluster[keep], return_inverse=True)[1]
     if cluster.max() + 1 < FEWEST:
         raise FitError(
@@ -173,19 +187,39 @@ def read_rows(
             "customers or periods."
         )
     plain = adjust != "within" and not z.shape[1]
-    return Rows(x, y, w, who, rank, cluster, keep, clean, plain, resampled, tuple(notes))
+    if adjust == "within" and resampled != "customers":
+        n_fitted += len(np.unique(who[keep])) - 1
+    spent = n_fitted / int(keep.sum())
+    if spent > MOST_SPENT:
+        raise FitError(
+            f"controls{' and customers' if adjust == 'within' else ''} could fit {n_fitted:,} of {int(keep.sum()):,} "
+            "rows by themselves: too little is left to see an effort in. Give fewer controls or more rows."
+        )
+    if spent > MUCH_SPENT:
+        notes.append(
+            f"{count(n_fitted, 'control')} for {count(int(keep.sum()), 'row')} are many: intervals are made wider for "
+            "it, and are rough."
+        )
+    return Rows(x, y, w, who, rank, cluster, keep, clean, plain, resampled, tuple(notes), spent)
 
 
 def _control_columns(controls: Any, n: int) -> Array:
     if controls is None:
         return np.empty((n, 0))
-    columns = np.asarray(controls, dtype=np.float64)
+    try:
+        columns = np.asarray(controls, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"controls must hold numbers: {error}. Turn categories into columns of 0 and 1 (pandas.get_dummies)."
+        ) from error
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2 or len(columns) != n:
         raise ValueError(f"controls must have one row for each of the {n:,} efforts, got shape {columns.shape}.")
     if not np.isfinite(columns).all():
         wrong = np.flatnonzero(~np.isfinite(columns).all(axis=1))
         raise ValueError(f"controls are missing or infinite in {count(wrong.size, 'row')}: {name_some(wrong)}.")
+    if np.abs(columns).max(initial=0.0) > LARGEST:
+        raise ValueError(f"controls go up to {np.abs(columns).max():g}: use another unit.")
     return columns
 
 
@@ -201,6 +235,22 @@ def _refuse_gaps(who: Codes, when: Codes) -> None:
             f"periods are missing between two rows of a customer ({count(int((step > 1).sum()), 'gap')}): put in rows "
             "with the effort and outcome of these periods, 0 where nothing was done."
         )
+
+
+def _uneven(period: Any) -> list[str]:
+    """Say where dates are missing for all customers: by their order alone nothing is missing."""
+    dates = pd.Series(np.asarray(period)).drop_duplicates().sort_values()
+    if dates.dtype.kind != "M" or len(dates) < 3:
+        return []
+    steps = dates.diff().dropna()
+    days = steps.dt.total_seconds().to_numpy() / 86_400
+    usual, largest = float(np.median(days)), float(days.max())
+    if largest < 1.9 * usual:
+        return []
+    return [
+        f"Between two periods lie up to {number(largest)} days, usually {number(usual)}: earlier efforts are counted "
+        "as if no period were missing. Put in the missing ones, with 0 where nothing was done."
+    ]
 
 
 def _clusters(who: Codes, when: Codes, has_customer: bool, has_period: bool) -> tuple[Codes, str]:
@@ -231,8 +281,11 @@ def _refuse_constant_effort(x: Array, who: Codes, keep: NDArray[np.bool_], adjus
             )
 
 
-def _cleaner(who: Codes, w: Array, z: Array, *, within: bool) -> Callable[[Array], Array]:
-    """Return the function that takes means (of each customer if `within`) and controls out of columns."""
+def _cleaner(who: Codes, w: Array, z: Array, *, within: bool) -> tuple[Callable[[Array], Array], int]:
+    """Return the function that takes means (of each customer if `within`) and controls out of columns.
+
+    And how many independent controls there are.
+    """
     group = np.unique(who, return_inverse=True)[1] if within else np.zeros_like(who)
     total = np.bincount(group, w)
     # a sparse product sums columns by group several times faster than ufunc.reduceat
@@ -242,7 +295,7 @@ def _cleaner(who: Codes, w: Array, z: Array, *, within: bool) -> Callable[[Array
         return np.asarray(columns - (averages @ columns)[group])
 
     if not z.shape[1]:
-        return centred
+        return centred, 0
     inner = centred(z)
     size = np.sqrt((inner**2).mean(axis=0))
     varies = size > 1e-10 * np.abs(z).max(axis=0)
@@ -254,4 +307,4 @@ def _cleaner(who: Codes, w: Array, z: Array, *, within: bool) -> Callable[[Array
         inner = centred(columns)
         return np.asarray(inner - basis @ (basis.T @ (inner * root)) / root)
 
-    return cleaned
+    return cleaned, basis.shape[1]

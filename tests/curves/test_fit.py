@@ -18,8 +18,8 @@ from segmentation.curves import (
     curve_from_dict,
     fit_response_curve,
 )
-from segmentation.curves._fit import LIMITS
-from segmentation.curves._profile import Form, solve
+from segmentation.curves._fit import LIMITS, _outside
+from segmentation.curves._profile import Fitted, Form, first_pass, solve
 from segmentation.curves._resample import bootstrap_weights, leverages
 from segmentation.curves._rows import read_rows
 from segmentation.exceptions import FitError
@@ -111,7 +111,8 @@ def test_leverage_is_the_eigenvalue_of_the_hat_matrix():
         ordered=False,
     )
     form = Form("linear", {"cap": (4.0, 4.0)})
-    found = leverages(form, rows, solve(form, rows, points_per_axis=1), rows.cluster)
+    first = first_pass(form, rows, rows.cluster, points_per_axis=1)
+    found = leverages(form, rows, solve(form, rows, first, points_per_axis=1), rows.cluster)
     design = np.sqrt(w)[:, None] * np.column_stack([np.ones_like(x), x])
     hat = design @ np.linalg.inv(design.T @ design) @ design.T
     assert found == pytest.approx([np.linalg.eigvalsh(hat[np.ix_(who == c, who == c)])[-1] for c in range(20)])
@@ -489,3 +490,105 @@ def test_one_large_row_and_weak_outcomes_are_said():
     found = fit(rng.choice(np.arange(4.0), 400), y)
     assert any(text.startswith("One row holds") for text in found.warnings)
     assert found.settings["share_zero_outcome"] > 0.9
+
+
+@pytest.mark.parametrize("n_controls", [0, 70])
+def test_interval_is_that_of_least_squares_whatever_the_number_of_controls(n_controls):
+    """Controls leave residuals too small: else the interval with 70 for 208 rows is too short by a fifth."""
+    ratios = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, z = rng.integers(0, 2, 208).astype(float), rng.normal(size=(208, n_controls))
+        y = 100 + 20 * x + z.sum(axis=1) + rng.normal(0, 10, 208)
+        fit = fit_response_curve(x, y, family="linear", controls=z, randomized=True, n_draws=500, random_state=seed)
+        design = np.column_stack([np.ones(208), x, z])
+        rest = y - design @ np.linalg.lstsq(design, y)[0]
+        error = np.sqrt(np.linalg.inv(design.T @ design)[1, 1] * (rest @ rest) / (208 - 2 - n_controls))
+        ratios.append(
+            (fit.table.loc["slope_value", "high"] - fit.table.loc["slope_value", "low"]) / (2 * 1.645 * error)
+        )
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.06)
+    assert any("70 controls for 208 rows" in text for text in fit.warnings) == (n_controls == 70)
+
+
+def test_more_controls_than_rows_can_bear_are_refused():
+    rng = np.random.default_rng(0)
+    x, y, z = rng.random(60), rng.random(60), rng.random((60, 50))
+    with pytest.raises(FitError, match="could fit 50 of 60 rows by themselves"):
+        fit_response_curve(x, y, controls=z, randomized=True)
+
+
+def test_an_estimate_outside_of_its_interval_is_said():
+    x = np.tile([0.0, 1.0, 2.0, 4.0], 10)
+    none = dict.fromkeys(("customer", "period", "weights", "controls", "adjust"))
+    rows = read_rows(x, x + np.sin(np.arange(40)), **none, ordered=False)
+    form, at = Form("linear", {"cap": (4.0, 4.0)}), np.full((100, 1), 4.0)
+    draws = Fitted(np.linspace(1.0, 2.0, 100), np.zeros(100), at)
+    (told,) = _outside(form, rows, Fitted(np.array([0.5]), np.zeros(1), at[:1]), draws)
+    assert told.startswith("The estimate at effort 1 (0.5) lies outside of its own interval (1.05 to 1.95)")
+    assert _outside(form, rows, Fitted(np.array([1.5]), np.zeros(1), at[:1]), draws) == []
+
+
+def test_hill_grid_is_the_hill_curve():
+    rng = np.random.default_rng(0)
+    stock, half, shape = rng.gamma(1, 3, 50), rng.uniform(0.1, 40, 30), rng.choice([0.3, 1.0, 4.2], 30)
+    stock[:5] = 0.0
+    form = Form("hill", {"half": (0.1, 40.0), "shape": (0.3, 6.0)})
+    grid = form.values(stock, np.column_stack([half, shape]))
+    each = [HillCurve(1.0, h, s).value(stock) for h, s in zip(half, shape, strict=True)]
+    assert grid == pytest.approx(np.array(each).T, rel=1e-12, abs=1e-300)
+
+
+LEVELS = np.tile([0.0, 1.0, 2.0, 4.0], 15)
+RISING = 10 + LEVELS + np.sin(np.arange(60))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"effort": pd.date_range("2020", periods=60)}, TypeError, "effort must hold numbers, got dates"),
+        ({"effort": pd.to_timedelta(LEVELS, unit="D")}, TypeError, "effort must hold numbers, got durations"),
+        ({"outcome": pd.Series(pd.date_range("2020", periods=60))}, TypeError, "outcome must hold numbers, got dates"),
+        ({"effort": LEVELS + 1j}, TypeError, "got complex numbers"),
+        ({"effort": [], "outcome": []}, FitError, "at least 8 rows, got 0"),
+        ({"outcome": RISING * 1e200}, ValueError, "outcome goes up to .* use another unit"),
+        ({"outcome": RISING * 1e-200}, ValueError, "outcome goes up to .* use another unit"),
+        ({"controls": ["north", "south"] * 30}, TypeError, "get_dummies"),
+        ({"controls": 1e200 * RISING}, ValueError, "controls go up to"),
+        ({"half": "2"}, TypeError, "half must be a number"),
+        ({"half": [1, 2]}, TypeError, "half must be a number"),
+        ({"level": "0.9"}, ValueError, "level must be between 0 and 1"),
+        ({"n_draws": True}, ValueError, "n_draws must be a whole number"),
+    ],
+)
+def test_input_that_is_no_effort_and_outcome(change, error, words):
+    with pytest.raises(error, match=words):
+        fit_response_curve(**{"effort": LEVELS, "outcome": RISING, "randomized": True} | change)
+
+
+def test_efforts_to_look_at_must_be_numbers():
+    fit = fit_response_curve(LEVELS, RISING, randomized=True, n_draws=20, random_state=0)
+    with pytest.raises(TypeError, match="effort must be a number"):
+        fit.at("a")
+    with pytest.raises(ValueError, match="a number or a list of them"):
+        fit.at(np.ones((2, 2)))
+
+
+def test_dates_that_are_missing_for_all_are_said():
+    weeks = pd.date_range("2024-01-01", periods=70, freq="W")
+    settings = {"carry_over": 0.3, "randomized": True, "n_draws": 20, "random_state": 0}
+    whole = fit_response_curve(LEVELS, RISING, period=weeks[:60], **settings)
+    gap = fit_response_curve(LEVELS, RISING, period=weeks[:30].append(weeks[40:]), **settings)
+    assert not any("Between two periods" in text for text in whole.warnings)
+    assert any("Between two periods lie up to 77 days, usually 7" in text for text in gap.warnings)
+
+
+def test_an_effort_that_may_bring_everything_is_said():
+    """No week without effort, and sales in proportion to it: nothing tells what comes without."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(5, 10, 100)
+    all_of_it = fit_response_curve(x, 3 * x + rng.normal(0, 3, 100), randomized=True, n_draws=200, random_state=0)
+    assert any("the effort brings the whole outcome" in text for text in all_of_it.warnings)
+    # where rows without effort have no outcome, the data do say so
+    seen = fit_response_curve(LEVELS, 3 * LEVELS, randomized=True, n_draws=50, random_state=0)
+    assert not any("the effort brings the whole outcome" in text for text in seen.warnings)

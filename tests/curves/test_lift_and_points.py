@@ -188,3 +188,31 @@ def test_uncertainty_gives_draws_around_the_points():
 def test_errors_of_points(points, settings, message):
     with pytest.raises(ValueError, match=message):
         from_points(points, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"family": "hill", "shape": -1}, ValueError, "shape must be above 0"),
+        ({"family": "hill", "shape": "a"}, TypeError, "shape must be a number"),
+        ({"family": "hill", "shape": np.nan}, ValueError, "shape must be finite"),
+        ({"family": "power", "exponent": (0.2, 1.5)}, ValueError, "exponent must be above 0 and at most 1"),
+        ({"se": 0.1, "n_draws": 0}, ValueError, "n_draws must be a whole number"),
+        ({"se": 0.1, "n_draws": 50.5}, ValueError, "n_draws must be a whole number"),
+        ({"draws": ["a"]}, TypeError, "draws must be numbers"),
+    ],
+)
+def test_lift_of_nonsense(settings, error, words):
+    with pytest.raises(error, match=words):
+        from_lift(1.0, 1.0, **settings)
+
+
+def test_points_need_draws_that_are_some():
+    with pytest.raises(ValueError, match="n_draws must be a whole number"):
+        from_points([(1, 5), (4, 9)], uncertainty=0.2, n_draws=0)
+
+
+def test_nobody_has_no_curve():
+    for n in (0, -3, np.nan, "a"):
+        with pytest.raises(ValueError, match="n_customers must be"):
+            from_lift(1.0, 1.0).for_customers(n)
