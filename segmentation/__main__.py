@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from segmentation import __version__
-from segmentation._cli import _files, _job, _report, _show, _write
+from segmentation._cli import _files, _job, _plan, _report, _show, _write
 from segmentation._cli._arguments import FILE_ARGUMENTS, VERIFY, parser, verify_parser
 from segmentation._cli._errors import CommandError, needs_extra, one_line
 from segmentation._format import count
@@ -83,27 +83,34 @@ def _main_job(words: Sequence[str]) -> int:
         return int(done.code or 0)
     start = time.perf_counter()
     settings = _settings(arguments)
-    names = ["customers", "segments"]
+    names = ["customers", "segments", *(["allocation"] if arguments.resources is not None else [])]
     with_report = _with_report(arguments)
     if arguments.output is not None:
         others = ["report.html"] if with_report else []
         _write.check_output(arguments.output, names, arguments.format, force=arguments.force, others=others)
     notes: list[str] = []
     doubts: list[str] = []
-    with _collected(notes, doubts), progress(what="reading", total=len(_job.STEPS) + 1, show=arguments.progress) as bar:
+    with _collected(notes, doubts), progress(what="reading", total=len(_job.STEPS) + 2, show=arguments.progress) as bar:
         orders = _orders(arguments)
         bar.update()
         result = _job.run(orders, settings, bar)
+        bar.set_description_str("planning")
+        # the example's curves are those of the embedded orders
+        wanted = arguments.file is None or arguments.resources is not None
+        plan = _plan.plan_of(arguments.resources, result, settings) if wanted else None
+        bar.update()
     remarks = _labelled(notes, doubts, result.diagnosis)
     pages: dict[str, str] = {}
     if with_report:
         more: list[str] = []
         with _collected(more, more):
-            pages["report"] = _report.report_of(orders, result, settings, remarks).to_html()
+            pages["report"] = _report.report_of(orders, result, settings, remarks, plan).to_html()
         remarks += [("note", text) for text in more]
-    written = _write_result(arguments, result, pages)
+    written = _write_result(arguments, result, plan, pages)
     print(f"customer-segments {__version__}\n")
     print(_show.show(orders, result, settings, remarks))
+    if plan is not None:
+        print(f"\n{_plan.show_plan(plan)}")
     print(f"\n{written}\nDone in {time.perf_counter() - start:.1f} s.")
     return OK
 
@@ -158,11 +165,15 @@ def _with_report(arguments: argparse.Namespace) -> bool:
     return _report.is_possible()
 
 
-def _write_result(arguments: argparse.Namespace, result: _job.Result, pages: dict[str, str]) -> str:
+def _write_result(
+    arguments: argparse.Namespace, result: _job.Result, plan: _plan.Plan | None, pages: dict[str, str]
+) -> str:
     """Write the tables and the report where that is wanted, and say what was written."""
     if arguments.output is None:
         return "Nothing was written; --output DIR writes the tables of customers and segments, and a report."
     tables = {"customers": result.customers, "segments": result.segments}
+    if plan is not None and not plan.is_example:  # invented figures are shown, and not left lying about
+        tables["allocation"] = plan.table
     paths = _write.write_tables(tables, arguments.output, arguments.format, pages)
     sizes = [count(len(table), "row") for table in tables.values()] + ["open it in a browser"] * len(pages)
     lines = [f"Written: {path} ({size})" for path, size in zip(paths, sizes, strict=True)]

@@ -138,6 +138,13 @@ def _add_job_arguments(group: Any) -> None:
         help="model of when customers buy (default: mbg_nbd)",
     )
     group.add_argument(
+        "--resources",
+        type=Path,
+        metavar="PLAN",
+        help="a TOML file of resources, costs and response curves: what each segment should get of them "
+        "(default: no plan; without FILE, an illustration)",
+    )
+    group.add_argument(
         "--random-state", type=_whole(0, 2**32 - 1), default=0, metavar="SEED", help="of the segments (default: 0)"
     )
 
@@ -147,7 +154,7 @@ def _add_output_arguments(group: Any) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for customers.*, segments.* and report.html, made if needed",
+        help="folder for customers.*, segments.*, allocation.* (with --resources) and report.html, made if needed",
     )
     group.add_argument("--format", choices=_write.FORMATS, help="of these files (default: csv)")
     group.add_argument(

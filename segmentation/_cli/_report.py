@@ -10,6 +10,7 @@ import pandas as pd
 
 from segmentation._cli._files import Orders
 from segmentation._cli._job import Result, Settings
+from segmentation._cli._plan import Plan
 from segmentation._format import percent
 from segmentation.exceptions import ColumnError
 from segmentation.governance._cells import score_groups
@@ -42,7 +43,9 @@ def is_possible() -> bool:
     return not missing()
 
 
-def report_of(orders: Orders, result: Result, settings: Settings, notes: Iterable[tuple[str, str]]) -> Report:
+def report_of(
+    orders: Orders, result: Result, settings: Settings, notes: Iterable[tuple[str, str]], plan: Plan | None = None
+) -> Report:
     """Return the report; `notes` are about the models, each with its label."""
     # not when the command starts: most of the library is behind them
     from segmentation.evaluation import describe_segments
@@ -68,6 +71,8 @@ def report_of(orders: Orders, result: Result, settings: Settings, notes: Iterabl
     people = personas(description, profile=profile, labels=LABELS, money=MONEY)
     report.add(people, "The segments in words", "Written by templates from the tables; nothing in it is guessed.")
     report.add(description, "What sets the segments apart")
+    if plan is not None:
+        _add_plan(report, plan)
     report.add(result.report, "The orders", "\n\n".join(orders.notes))
     _add_checks(report, result, settings)
     if listed := "\n".join(f"- {label}: {text}" for label, text in notes):
@@ -96,6 +101,18 @@ def _opening(orders: Orders, result: Result, settings: Settings) -> str:
     else:
         lines.append(f"There are no amounts: expected purchases are those of the next {settings.horizon_days:,} days.")
     return "\n\n".join(lines)
+
+
+def _add_plan(report: Report, plan: Plan) -> None:
+    period = f"Outcomes are per {plan.period}." if plan.period else ""
+    title, opening = "What each segment should get", plan.note
+    if plan.is_example:
+        title = f"Illustration: {title[0].lower()}{title[1:]}"
+        opening = f"This shows what a plan looks like, and is no advice: {plan.note}."
+    report.add(plan.allocation, title, "\n\n".join(text for text in (opening, period) if text))
+    if plan.misallocation is not None:
+        example = "Illustration: what" if plan.is_example else "What"
+        report.add(plan.misallocation, f"{example} today's split costs", opening)
 
 
 def _add_checks(report: Report, result: Result, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from segmentation._cli._files import Orders
 from segmentation._cli._job import Result, Settings
 from segmentation._format import money, percent
 
-__all__ = ["WIDTH", "show"]
+__all__ = ["MISSING", "WIDTH", "aligned", "show", "wrapped"]
 
 WIDTH = 100
 MISSING = "-"
@@ -76,15 +76,15 @@ def show(orders: Orders, result: Result, settings: Settings, notes: Iterable[tup
     parts = [
         f"Orders: {orders.source}",
         textwrap.indent(str(result.report), "  "),
-        *(_wrapped("note: ", note, "  ") for note in orders.notes),
+        *(wrapped("note: ", note, "  ") for note in orders.notes),
         "",
         f"Segments (k-means on {', '.join(result.features.columns)})",
         _descriptions(result),
         "",
         *_value_lines(result, settings),
         _table(result.published.loc[result.profile.index]),
-        *(_wrapped("note: ", note, "  ") for note in _not_shown(result)),
-        *(_wrapped(f"{label}: ", text, "  ") for label, text in notes),
+        *(wrapped("note: ", note, "  ") for note in _not_shown(result)),
+        *(wrapped(f"{label}: ", text, "  ") for label, text in notes),
         "",
         f"Priorities (by {result.ranked_by}, the largest first)",
         _priorities(result.published),
@@ -92,7 +92,7 @@ def show(orders: Orders, result: Result, settings: Settings, notes: Iterable[tup
     return "\n".join(parts)
 
 
-def _wrapped(first: str, text: str, indent: str = "") -> str:
+def wrapped(first: str, text: str, indent: str = "") -> str:
     return textwrap.fill(
         one_line(text),
         WIDTH,
@@ -114,7 +114,7 @@ def _descriptions(result: Result) -> str:
             lines.append(f"  {segment}  not shown")
             continue
         words = [_compared(name, row[name], averages[name]) for name in result.features.columns]
-        lines.append(_wrapped(f"{segment}  ", ", ".join(words), "  "))
+        lines.append(wrapped(f"{segment}  ", ", ".join(words), "  "))
     return "\n".join([*lines, "  (x = times the average of all customers)"])
 
 
@@ -140,8 +140,8 @@ def _value_lines(result: Result, settings: Settings) -> list[str]:
         past = "spend" if "total_spend" in result.features else "number of purchases"
         return [
             "Profile (no customer value)",
-            _wrapped("", f"No CLV could be computed: {result.no_value}", "  "),
-            _wrapped("", f"The segments are ordered by their past {past} instead.", "  "),
+            wrapped("", f"No CLV could be computed: {result.no_value}", "  "),
+            wrapped("", f"The segments are ordered by their past {past} instead.", "  "),
         ]
     if "total_spend" not in result.features:
         text = f"Profile (no amounts, so no CLV: expected purchases of the next {settings.horizon_days:,} days)"
@@ -176,10 +176,10 @@ def _columns(profile: pd.DataFrame, chosen: Sequence[str]) -> str:
     ]
     above = ["", *(COLUMNS[name][0] for name in chosen)]
     below = ["segment", *(COLUMNS[name][1] for name in chosen)]
-    return _aligned([above, below, *rows])
+    return aligned([above, below, *rows])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Set the first column left and the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     gap = "  " if sum(widths) + 2 * len(widths) <= WIDTH else " "
@@ -192,7 +192,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def _priorities(plan: pd.DataFrame) -> str:
     return "\n".join(
-        _wrapped(f"{_place(row['priority'])}  {segment}  ", row["reason"], "  ") for segment, row in plan.iterrows()
+        wrapped(f"{_place(row['priority'])}  {segment}  ", row["reason"], "  ") for segment, row in plan.iterrows()
     )
 
 

@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from segmentation._format import name_some, number, percent
-from segmentation.allocation._comparison import compare, split
-from segmentation.allocation._concave import solve_concave
+from segmentation._format import name_some
+from segmentation.allocation._arguments import (
+    check_choices,
+    check_search,
+    counted,
+    other_splits,
+    prices_of,
+    segments_of,
+)
+from segmentation.allocation._build import COLUMNS, Found, build
+from segmentation.allocation._cells import Cells, read_cells
 from segmentation.allocation._cost import solve_cost
 from segmentation.allocation._infeasible import check_feasible
-from segmentation.allocation._input import as_resources, by_item, by_segment, make_problem
-from segmentation.allocation._outcome import outcome_of
-from segmentation.allocation._problem import Problem, Solution
+from segmentation.allocation._input import as_resources, make_problem
+from segmentation.allocation._overlap import check_shareable, share_customers
+from segmentation.allocation._problem import Solution, with_caps_as_rows
 from segmentation.allocation._resource import Resource
 from segmentation.allocation._result import Allocation
-from segmentation.allocation._words import what_holds, why_left
+from segmentation.allocation._risk import as_risk
+from segmentation.allocation._solve import GAP, solve, with_own_prices
 
 __all__ = ["allocate", "solve"]
 
 Array = NDArray[np.float64]
-OBJECTIVES = ("return", "cost")
-# Names of columns that no resource may have.
-COLUMNS = (
-    "segment",
-    "action",
-    "effort",
-    "cost",
-    "outcome",
-    "outcome_low",
-    "outcome_high",
-    "marginal_return",
-    "opportunity_cost",
-    "return_on_investment",
-    "holds",
-)
+_NOTHING = Solution(np.zeros(0), np.zeros(0), np.inf, "stopped")
 
 
 def allocate(
@@ -53,6 +46,16 @@ def allocate(
     objective: str = "return",
     target: float | None = None,
     min_share: Any = None,
+    fixed_costs: Any = None,
+    minimum_if_funded: Any = None,
+    exclusive: Any = None,
+    overlap: Any = None,
+    contact_cap: Any = None,
+    contacts: Any = None,
+    n_customers: Any = None,
+    risk: Any = None,
+    gap: float = GAP,
+    time_limit: float | None = None,
     current: Any = None,
     revenue: Any = None,
     level: float = 0.9,
@@ -63,8 +66,9 @@ def allocate(
     ----------
     curves : mapping
         What effort brings: segment to `ResponseCurve`, (segment, action) to curve, or segment to {action: curve}.
-        Curves must flatten (``curve.concave``).
+        S-shaped ones are allowed.
     resources : Resource or list of Resource
+        With ``Resource(..., integer=True)`` each segment and action takes whole units of it.
     uses : mapping, optional
         What one unit of effort takes: action (or segment, or (segment, action)) to {resource: amount}; or one
         {resource: amount} for all. By default effort is in the unit of the only resource.
@@ -77,6 +81,34 @@ def allocate(
     min_share : float or mapping, optional
         The least share of a resource that a segment gets, all its actions together: segment to share (of the only
         resource), segment to {resource: share}, or one share for every segment.
+    fixed_costs : float or mapping, optional
+        What a segment and action takes once, if it gets any effort, by (segment, action), action or segment, or one for
+        all. A number is in the unit of the outcome and taken off the total (with ``objective="cost"``: money that adds
+        to the cost); ``{resource: amount}`` comes out of the resource. What is paid from a budget belongs there.
+    minimum_if_funded : float or mapping, optional
+        The least effort of a segment and action that gets any: either 0 or at least so much.
+    exclusive : bool or list, optional
+        Of which actions a segment gets at most one: True for all its actions, ``["mail", "call"]``, or a list of such
+        groups; a group may also be of (segment, action).
+    overlap : table or mapping, optional
+        Who is in which segments, where they share customers: each customer is then paid and counted once, as a member
+        of one of them, see Notes. A table customers x segments of true and false; several assignments, ``{"name":
+        assignment}``; or numbers of customers, ``{("a",): 900, ("a", "b"): 100}``, of those in these segments only.
+    contact_cap : float or mapping, optional
+        At most so many contacts per customer, all actions of the segment together; by segment or one for all. Needs
+        `n_customers`, unless `overlap` counts them.
+    contacts : float or mapping, optional
+        Contacts per unit of effort, by action (or as in `bounds`); 1 by default.
+    n_customers : mapping, optional
+        Customers by segment, for `contact_cap`. A segment with 0 gets nothing.
+    risk : str or risk, optional
+        What of the total is maximised over the draws of the curves instead of the total itself: "mean", `Mean`,
+        `Quantile`, `CVaR` or `MeanVariance`.
+    gap : float, default=1e-4
+        How near to the best possible total (or cost) a plan with all-or-nothing choices must be proven to be, relative
+        to it. Others are solved to the last digits.
+    time_limit : float, optional
+        Seconds for such a plan; what is proven then is stated in ``gap`` and ``warnings``.
     current : mapping, optional
         Efforts of the last period, by (segment, action) or segment, for comparison; what is not named was 0.
     revenue : mapping, optional
@@ -94,7 +126,9 @@ def allocate(
         one column per resource
             What the effort takes of it.
         ``cost``
-            Money for that; NaN where a resource has no price.
+            Money for that, fixed costs among it; NaN where a resource has no price.
+        ``fixed_cost``
+            What is taken off the outcome once; only where there is any.
         ``outcome``, ``outcome_low``, ``outcome_high``
             What it is expected to bring above no effort; interval over the draws of the curve, NaN without.
         ``marginal_return``, ``opportunity_cost``
@@ -116,12 +150,23 @@ def allocate(
 
     Notes
     -----
-    The optimum is global: an interior-point method finds prices of the resources and efforts at the same time, and
-    ``gap`` bounds the distance from the best possible total, which the prices prove (Boyd and Vandenberghe (2004),
-    Convex Optimization, section 5.5.1, doi:10.1017/CBO9780511804441). Where straight curves of equal return compete,
-    any split of what is left to them brings the same; then each gets the same share of its range, from its least to
-    its most (the cap, the upper bound or twice what the resources allow), so that neither order nor names of segments
-    matter. With several resources: the split nearest to that.
+    Concave problems: the optimum is global. An interior-point method finds prices of the resources and efforts at the
+    same time, and ``gap`` bounds the distance from the best possible total, which the prices prove (Boyd and
+    Vandenberghe (2004), Convex Optimization, section 5.5.1, doi:10.1017/CBO9780511804441). Where straight curves of
+    equal return compete, any split of what is left to them brings the same; then each gets the same share of its range,
+    from its least to its most (the cap, the upper bound or twice what the resources allow), so that neither order nor
+    names of segments matter. With several resources: the split nearest to that.
+
+    S-shaped curves, fixed costs, least amounts of what is funded, groups and whole units: the optimum is global to
+    `gap`, which is proven, too. Shadow prices, and prices of floors and caps, are then those of the plan with its
+    choices fixed: they say what a little more brings, not what another choice would.
+
+    Overlap: each customer is served by one segment, and a group of customers may be divided among several. A segment
+    that serves a share v of its members with effort x brings v f(x / v), f being its curve: customers of a group answer
+    like the average of the segment that serves them, whatever else they are in. This is a concave problem in shares and
+    efforts, solved to 1e-6, also with bounds, shares and caps, but not with S-shaped curves and all-or-nothing choices.
+    Where several divisions are equally good, that nearest to equal parts is taken. The splits in ``comparison`` serve
+    the same customers as the plan.
 
     Effort where no resource is scarce goes to where the curve is flat or its upper bound. A plan is as good as its
     curves: what is not from randomized effort is said in ``warnings``.
@@ -137,217 +182,109 @@ def allocate(
     >>> round(float(plan.resources.loc["budget", "shadow_price"]), 6)
     4.0
     """
-    _check_choices(objective, target, level)
+    call = {
+        "curves": curves, "uses": uses, "bounds": bounds, "objective": objective, "target": target,
+        "min_share": min_share, "fixed_costs": fixed_costs, "minimum_if_funded": minimum_if_funded,
+        "exclusive": exclusive, "overlap": overlap, "contact_cap": contact_cap, "contacts": contacts,
+        "n_customers": n_customers, "risk": risk, "gap": gap, "time_limit": time_limit, "current": current,
+        "revenue": revenue, "level": level,
+    }  # fmt: skip
+    check_choices(objective, target, level)
+    check_search(gap, time_limit)
     given = as_resources(resources)
     taken = [resource.name for resource in given if resource.name in COLUMNS]
     if taken:
         raise ValueError(f"a resource cannot be called {name_some(taken)}: the table has a column of this name.")
-    problem = make_problem(curves, given, uses=uses, bounds=bounds, min_share=min_share)
-    prices = _prices(given, objective)
-    check_feasible(problem, given)
-    if objective == "cost":
-        goal = float(target)  # type: ignore[arg-type]
-        solution, target_price = solve_cost(problem, prices, goal)
+    cells = None if overlap is None else read_cells(overlap, segments_of(curves))
+    problem = make_problem(
+        curves,
+        given,
+        uses=uses,
+        bounds=bounds,
+        min_share=min_share,
+        fixed_costs=fixed_costs,
+        minimum_if_funded=minimum_if_funded,
+        exclusive=exclusive,
+        contact_cap=contact_cap,
+        contacts=contacts,
+        n_customers=n_customers if cells is None else counted(cells, n_customers),
+    )
+    found = Found(problem, _NOTHING, given, prices_of(given, objective))
+    check_feasible(problem, given, cells)
+    search: dict[str, Any] = {"gap": gap, "time_limit": time_limit}
+    if cells is not None:
+        found = _shared(found, cells, None if target is None else float(target), search)
+    report = None
+    if risk is not None:
+        found, report = _with_risk(found, risk, objective, level)
+    elif objective == "cost":
+        solution, price = solve_cost(found.problem, found.prices, float(target), **search)  # type: ignore[arg-type]
+        found = dataclasses.replace(found, solution=solution, target_price=price)
     else:
-        solution, target_price = solve(problem), 1.0
+        found = dataclasses.replace(found, solution=solve(found.problem, **search))
+    if found.shared is not None and report is None:
+        found = _with_proof(found, objective)
     settings = {
         "objective": objective,
         "target": target,
         "level": level,
         "n_items": len(problem.items),
         "resources": [dataclasses.asdict(resource) for resource in given],
-        "target_price": target_price if objective == "cost" else None,
+        "target_price": found.target_price if objective == "cost" else None,
+        "gap": gap,
+        "time_limit": time_limit,
+        "contact_cap": contact_cap,
+        "risk": None if risk is None else str(as_risk(risk)),
+        "n_customers": None if cells is None else float(cells.size.sum()),
     }
-    others = _others(problem, current, revenue)
-
-    call = {
-        "curves": curves, "uses": uses, "bounds": bounds, "objective": objective, "target": target,
-        "min_share": min_share, "current": current, "revenue": revenue, "level": level,
-    }  # fmt: skip
-    return _result(problem, solution, given, prices, settings, others, partial(_again, given, call))
+    others = other_splits(found.problem, current, revenue)
+    return build(found, settings, others, partial(_again, given, call), report)
 
 
-def _again(given: Sequence[Resource], call: Mapping[str, Any], amounts: Mapping[str, float]) -> Allocation:
+def _again(
+    given: Sequence[Resource], call: Mapping[str, Any], amounts: Mapping[str, float], **changes: Any
+) -> Allocation:
     """Allocate once more, with other amounts; no closure, so that a plan can be pickled."""
     changed = [dataclasses.replace(resource, amount=amounts.get(resource.name, resource.amount)) for resource in given]
-    return allocate(resources=changed, **call)
+    return allocate(resources=changed, **{**call, **changes})
 
 
-def solve(problem: Problem) -> Solution:
-    """Solve for the most return; the one place where the method is chosen."""
-    return solve_concave(problem)
-
-
-def _check_choices(objective: Any, target: Any, level: Any) -> None:
-    if objective not in OBJECTIVES:
-        raise ValueError(f"objective must be one of {name_some(OBJECTIVES)}, got {objective!r}.")
-    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
-        raise ValueError(f"level must be a number between 0 and 1, got {level!r}.")
-    if objective == "return":
-        if target is not None:
-            raise ValueError('target is for objective="cost", the cheapest way to it; leave it out, or ask for that.')
-        return
-    if isinstance(target, bool) or not isinstance(target, int | float | np.number) or not math.isfinite(target):
-        raise ValueError(f'objective="cost" needs a target, the outcome to reach as a finite number, got {target!r}.')
-
-
-def _prices(resources: Sequence[Resource], objective: str) -> Array:
-    """Return the price of each resource: 1 for the only one where none is given; NaN where unknown."""
-    if len(resources) == 1 and resources[0].price is None:
-        return np.ones(1)
-    prices = np.array([np.nan if resource.price is None else resource.price for resource in resources])
-    if objective == "cost":
-        without = [f"{r.name!r} ({r.unit or 'no unit'})" for r in resources if r.price is None]
-        if without:
-            raise ValueError(
-                f'objective="cost" adds up money, and {", ".join(without)} has no price: say what a unit costs: '
-                f"Resource({resources[0].name!r}, {resources[0].amount:g}, price=1.0); 0 where it is paid anyway."
-            )
-        if not (prices > 0).any():
-            raise ValueError('objective="cost" needs a price above 0 for at least one resource; all are 0.')
-    return prices
-
-
-def _others(problem: Problem, current: Any, revenue: Any) -> dict[str, Array]:
-    """Return the efforts of the splits that the plan is compared with, by name."""
-    result: dict[str, Array] = {}
-    if np.isfinite(problem.supply).all():
-        result["equal split"] = split(problem)
-        if revenue is not None:
-            result["split by revenue"] = split(problem, _weights(problem, revenue))
-    elif revenue is not None:
-        raise ValueError("a split by revenue needs resources with a limit; one has none.")
-    if current is not None:
-        efforts = np.zeros(len(problem.items))
-        for i, effort in by_item(current, problem.items, "current").items():
-            efforts[i] = _finite(effort, f"current effort of {problem.items[i]!r}")
-        result["current"] = efforts
-    return result
-
-
-def _weights(problem: Problem, revenue: Any) -> dict[Any, float]:
-    segments = list(dict.fromkeys(segment for segment, _ in problem.items))
-    given = revenue.to_dict() if isinstance(revenue, pd.Series) else revenue
-    weights = by_segment(given, problem.items, "revenue")
-    missing = [segment for segment in segments if segment not in weights]
-    if missing:
-        raise ValueError(f"revenue has nothing for {name_some(missing)}.")
-    result = {segment: _finite(weights[segment], f"revenue of {segment!r}") for segment in segments}
-    if sum(result.values()) <= 0:
-        raise ValueError("revenue is 0 for every segment: there is nothing to split by.")
-    return result
-
-
-def _finite(value: Any, what: str) -> float:
-    result = float(value)
-    if not (math.isfinite(result) and result >= 0):
-        raise ValueError(f"{what} must be finite and 0 or more, got {value!r}.")
-    return result
-
-
-def _result(
-    problem: Problem,
-    solution: Solution,
-    resources: Sequence[Resource],
-    prices: Array,
-    settings: dict[str, Any],
-    others: Mapping[str, Array],
-    again: Any,
-) -> Allocation:
-    x, level = solution.x, settings["level"]
-    cost_run = settings["objective"] == "cost"
-    taken = problem.use * x[:, None]
-    # where a price is unknown, so is the money for what takes of that resource
-    unknown = (taken[:, np.isnan(prices)] > 0).any(axis=1)
-    cost = np.where(unknown, np.nan, taken @ np.nan_to_num(prices))
-    if np.isnan(prices).all():
-        cost = np.full(len(x), np.nan)
-    outcome = outcome_of(problem, x, level)
-    low, high = outcome.total_interval(level)
-    marginal = problem.slope(x)
-    if cost_run:
-        opportunity = (problem.use @ prices + problem.use @ solution.shadow_prices) / max(
-            settings["target_price"], 1e-300
-        )
+def _shared(found: Found, cells: Cells, target: float | None, search: Mapping[str, Any]) -> Found:
+    """Decide who serves shared customers; what is left is a problem as any other."""
+    check_shareable(found.problem)
+    if target is None:
+        ignored = solve(found.problem, **search).x
     else:
-        opportunity = problem.use @ solution.shadow_prices
-    holds = what_holds(problem, x, opportunity)
-    used, left = _used_and_left(problem, x)
-    with np.errstate(all="ignore"):
-        ratio = np.where(cost > 0, outcome.each / cost, np.nan)
-    table = pd.DataFrame(
-        {
-            "segment": [segment for segment, _ in problem.items],
-            "action": [action for _, action in problem.items],
-            "effort": x,
-            **{name: taken[:, j] for j, name in enumerate(problem.resources)},
-            "cost": cost,
-            "outcome": outcome.each,
-            "outcome_low": outcome.low,
-            "outcome_high": outcome.high,
-            "marginal_return": marginal,
-            "opportunity_cost": opportunity,
-            "return_on_investment": ratio,
-            "holds": holds,
-        }
-    )
-    why = why_left(problem, solution, resources, holds, left, cost=cost_run)
-    resource_table = pd.DataFrame(
-        {
-            "unit": [resource.unit or "" for resource in resources],
-            "amount": problem.supply,
-            "used": used,
-            "left": left,
-            "shadow_price": solution.shadow_prices,
-            "why": why,
-        },
-        index=pd.Index(problem.resources, name="resource"),
-    )
-    return Allocation(
-        table=table,
-        resources=resource_table,
-        comparison=compare(problem, outcome, float(cost.sum()), others, prices, level),
-        total=outcome.total,
-        total_low=low,
-        total_high=high,
-        cost=float(cost.sum()),
-        gap=solution.gap,
-        settings=settings,
-        warnings=_warnings(problem, solution, () if cost_run else tuple(zip(resources, left, why, strict=True))),
-        problem=problem,
-        solution=solution,
-        others=dict(others),
-        prices=prices,
-        _again=again,
-    )
+        ignored = solve_cost(found.problem, found.prices, target, **search)[0].x
+    shared = share_customers(found.problem, cells, prices=None if target is None else found.prices, target=target)
+    shared = dataclasses.replace(shared, ignored=ignored)
+    return dataclasses.replace(found, problem=shared.problem(), shared=shared, notes=cells.notes)
 
 
-def _used_and_left(problem: Problem, x: Array) -> tuple[Array, Array]:
-    """Return what is used and left; what differs from all by rounding only is all."""
-    used = problem.used(x)
-    limited = np.isfinite(problem.supply)
-    supply = np.where(limited, problem.supply, 0.0)
-    used = np.where(limited & (np.abs(supply - used) <= 1e-9 * supply), supply, used)
-    return used, np.where(limited, supply - used, np.inf)
+def _with_proof(found: Found, objective: str) -> Found:
+    """State how far the plan can be from the best possible one, whoever serves shared customers."""
+    assert found.shared is not None  # noqa: S101 - the caller looked
+    x, bound = found.solution.x, found.shared.bound
+    if objective == "cost":
+        cost = float(found.problem.used(x) @ found.prices)
+        distance = (cost - bound) / max(cost, 1e-300)
+    else:
+        distance = (bound - found.problem.total(x)) / max(abs(bound), 1e-300)
+    proven = max(distance, 0.0)
+    status = "optimal" if proven <= 1e-6 else "within gap" if proven <= GAP else "stopped"
+    return dataclasses.replace(found, solution=dataclasses.replace(found.solution, gap=proven, status=status))
 
 
-def _warnings(problem: Problem, solution: Solution, rests: Sequence[tuple[Resource, float, str]]) -> tuple[str, ...]:
-    by_sentence: dict[str, list[str]] = {}
-    for (segment, _), curve in zip(problem.items, problem.curves, strict=True):
-        for sentence in curve.caveats:
-            by_sentence.setdefault(sentence, []).append(str(segment))
-    result = [f"{sentence} (Curves of {name_some(dict.fromkeys(who))}.)" for sentence, who in by_sentence.items()]
-    with_draws = sum(curve.draws is not None for curve in problem.curves)
-    if 0 < with_draws < len(problem.curves):
-        result.append(
-            f"{len(problem.curves) - with_draws} of {len(problem.curves)} curves have no draws: what they bring is "
-            "taken as known, and intervals of totals are too narrow by that."
-        )
-    if solution.status != "optimal":
-        result.append(f"The plan is proven to be within {percent(solution.gap)} of the best possible only.")
-    for resource, rest, reason in rests:
-        if rest > 0 and math.isfinite(rest):
-            result.append(f"{resource.of(float(rest))} of {resource.name!r} {reason}.")
-    if problem.total(np.where(np.isfinite(problem.upper), problem.upper, 1e9)) <= 0:
-        result.append(f"No curve brings anything at any effort: the total is {number(0)}, whatever the plan.")
-    return tuple(result)
+def _with_risk(found: Found, risk: Any, objective: str, level: float) -> tuple[Found, Any]:
+    """Maximise what `risk` says instead of the total."""
+    from segmentation.allocation._risk_plan import plan_with_risk
+
+    wanted = as_risk(risk)
+    if objective == "cost":
+        raise ValueError('risk is for objective="return": what the least cost does not reach has no criterion.')
+    if found.shared is not None:
+        raise ValueError("risk and overlap cannot be had together: decide first who serves shared customers.")
+    rows = with_caps_as_rows(found.problem)
+    plan = plan_with_risk(rows, wanted, level=level)
+    solution = with_own_prices(found.problem, plan.solution, marginal=plan.marginal)
+    return dataclasses.replace(found, solution=solution, marginal=plan.marginal), plan.report

@@ -10,20 +10,24 @@ from numpy.typing import NDArray
 from segmentation._format import name_some, number
 from segmentation.allocation._concave import solve_concave
 from segmentation.allocation._errors import InfeasibleError, UnboundedError
-from segmentation.allocation._problem import Problem, Solution
+from segmentation.allocation._problem import Problem, Solution, with_caps_as_rows
+from segmentation.allocation._solve import GAP, with_own_prices
 
-__all__ = ["solve_cost"]
+__all__ = ["out_of_reach", "solve_concave_cost", "solve_cost"]
 
 Array = NDArray[np.float64]
 MAX_ROUNDS = 60
 CLOSE = 1e-10
 
 
-def solve_cost(problem: Problem, price: Array, target: float) -> tuple[Solution, float]:
+def solve_cost(
+    problem: Problem, price: Array, target: float, *, gap: float = GAP, time_limit: float | None = None
+) -> tuple[Solution, float]:
     """Find the efforts that bring the target for the least money.
 
-    The most that can be had for so much money is a concave function of it, and each solved problem gives its value and
-    its slope: tangents bound the least cost from below (Newton's method), chords from above.
+    Concave problems: the most that can be had for so much money is a concave function of it, and each solved problem
+    gives its value and its slope: tangents bound the least cost from below (Newton's method), chords from above.
+    Discrete ones: see `solve_discrete_cost`.
 
     Parameters
     ----------
@@ -31,6 +35,9 @@ def solve_cost(problem: Problem, price: Array, target: float) -> tuple[Solution,
     price : ndarray of shape (R,)
         Money per unit of each resource.
     target : float
+        Of the outcome, fixed costs not taken off: they are part of the cost.
+    gap, time_limit
+        For discrete problems.
 
     Returns
     -------
@@ -39,11 +46,24 @@ def solve_cost(problem: Problem, price: Array, target: float) -> tuple[Solution,
     target_price : float
         The money for one more unit of the target.
     """
+    rows = with_caps_as_rows(problem)
+    padded = np.concatenate([price, np.zeros(len(rows.supply) - len(price))])
+    if rows.is_discrete:
+        from segmentation.allocation._cost_search import solve_discrete_cost
+
+        solution, target_price = solve_discrete_cost(rows, padded, target, gap=gap, time_limit=time_limit)
+    else:
+        solution, target_price = solve_concave_cost(rows, padded, target)
+    return with_own_prices(problem, solution, worth=target_price, price=price), target_price
+
+
+def solve_concave_cost(problem: Problem, price: Array, target: float) -> tuple[Solution, float]:
+    """Find the cheapest plan of a concave problem without caps."""
     cost_of = problem.use @ price
     most = _most(problem, cost_of, target)
     total_most = problem.total(most.x)
     if target > total_most * (1 + 1e-9):
-        raise _out_of_reach(problem, most, total_most, target)
+        raise out_of_reach(problem, most, total_most, target)
     target = min(target, total_most)
     least = _least_cost(problem, cost_of)
     low, low_total, low_x = float(cost_of @ least), problem.total(least), least
@@ -140,7 +160,8 @@ def _least_cost(problem: Problem, cost_of: Array) -> Array:
     return np.asarray(found.x, dtype=np.float64)
 
 
-def _out_of_reach(problem: Problem, most: Solution, total: float, target: float) -> InfeasibleError:
+def out_of_reach(problem: Problem, most: Solution, total: float, target: float) -> InfeasibleError:
+    """Say what holds the outcome below the target."""
     scarce = [problem.resources[j] for j in np.flatnonzero(most.shadow_prices > 0)]
     at_upper = [problem.items[i] for i in np.flatnonzero(most.x >= problem.upper * (1 - 1e-9))]
     requirements = (

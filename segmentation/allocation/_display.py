@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ MAX_ITEMS = 30
 WIDTH = 28
 MAX_CURVES = 12
 POINTS = 200
+REASON = 40
+# An S-shaped curve is drawn to this share of its top; whole units are marked up to so many.
+FLATTENED = 0.85
+MAX_UNITS = 25
 
 
 def _labels(table: pd.DataFrame) -> list[str]:
@@ -88,8 +93,8 @@ class AllocationDisplay:
             other = "current" if "current" in splits else next(iter(splits), "")
         elif other not in splits:
             raise ValueError(f"other must be one of {name_some(splits)}, got {other!r}.")
-        use = allocation.problem.use[:, names.index(name)]
-        before = splits[other] * use if other else np.full(len(use), np.nan)
+        j = names.index(name)
+        before = allocation.problem.taken(splits[other])[:, j] if other else np.full(len(allocation.table), np.nan)
         values = pd.DataFrame({"other": before, "plan": allocation.table[name].to_numpy()})
         values.index = pd.Index(_labels(allocation.table))
         order = np.argsort(-values["plan"].to_numpy(), kind="stable")[:max_items]
@@ -126,7 +131,8 @@ class CurvesDisplay:
     ----------
     curves : list of dict
         Per item drawn: ``label``, ``effort``, ``value`` (arrays), ``low``, ``high`` (arrays or None), ``chosen``,
-        ``chosen_value``, ``slope``, ``other`` (the effort compared with, or NaN).
+        ``chosen_value``, ``slope``, ``other`` (the effort compared with, or NaN), ``units`` (efforts that take whole
+        units, few enough to be marked), ``holds`` (why it is not funded stands in the title).
     other, title : str
     axes_, figure_
         After `plot`.
@@ -186,15 +192,10 @@ class CurvesDisplay:
 
 def _points(allocation: Allocation, i: int, label: str, chosen: float, compared: float) -> dict[str, Any]:
     curve = allocation.problem.curves[i]
-    furthest = 1.5 * max(chosen, compared if np.isfinite(compared) else 0.0)
-    if furthest <= 0:
-        # nothing was given: as far as all of the scarcest resource would go
-        with np.errstate(divide="ignore", invalid="ignore"):
-            use = allocation.problem.use[i]
-            furthest = float(np.where(use > 0, allocation.problem.supply / use, np.inf).min())
-        furthest = furthest if np.isfinite(furthest) and furthest > 0 else 1.0
+    furthest = _furthest(allocation, i, chosen, compared)
     effort = np.linspace(0.0, furthest, POINTS)
     low, high = (None, None) if curve.draws is None else curve.interval(effort, allocation.settings["level"])
+    units = _whole_units(allocation, i, furthest)
     return {
         "label": label,
         "effort": effort,
@@ -206,15 +207,51 @@ def _points(allocation: Allocation, i: int, label: str, chosen: float, compared:
         "slope": float(curve.slope(chosen)),
         "other": compared,
         "other_value": float(curve.value(compared)) if np.isfinite(compared) else np.nan,
+        "units": units,
+        "units_value": curve.value(units),
+        "holds": str(allocation.table["holds"].iloc[i]),
     }
+
+
+def _furthest(allocation: Allocation, i: int, chosen: float, compared: float) -> float:
+    """Return how far a curve is drawn: beyond its points, of an S-shaped one to where it has flattened."""
+    curve = allocation.problem.curves[i]
+    furthest = 1.5 * max(chosen, compared if np.isfinite(compared) else 0.0)
+    if furthest <= 0:
+        # nothing was given: as far as all of the scarcest resource would go
+        with np.errstate(divide="ignore", invalid="ignore"):
+            use = allocation.problem.use[i]
+            furthest = float(np.where(use > 0, allocation.problem.supply / use, np.inf).min())
+        furthest = furthest if np.isfinite(furthest) and furthest > 0 else 1.0
+    if not curve.concave:
+        top = float(curve.value(1e12))
+        while float(curve.value(furthest)) < FLATTENED * top:
+            furthest *= 1.25
+    return furthest
+
+
+def _whole_units(allocation: Allocation, i: int, furthest: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the efforts that take whole units, where they are few enough to be seen."""
+    use = allocation.problem.use[i, np.asarray(allocation.problem.integer)]
+    use = use[use > 0]
+    if len(use) != 1 or furthest * float(use[0]) > MAX_UNITS:
+        return np.zeros(0)
+    step = 1.0 / float(use[0])
+    return np.arange(0.0, furthest * (1 + 1e-9), step)
 
 
 def _draw(ax: Any, item: dict[str, Any], other: str) -> None:
     if item["low"] is not None:
         ax.fill_between(item["effort"], item["low"], item["high"], color=COLOURS["model"], alpha=0.15, linewidth=0)
     ax.plot(item["effort"], item["value"], color=COLOURS["model"])
+    if len(item["units"]):
+        ax.scatter(item["units"], item["units_value"], s=14, color=COLOURS["model"], zorder=2, label="whole units")
     reach = 0.25 * item["effort"][-1]
+    highest = 1.12 * max(float(np.max(item["value"] if item["high"] is None else item["high"])), item["chosen_value"])
     if np.isfinite(item["slope"]):
+        if item["slope"] > 0:
+            # a steep line ends where the picture does
+            reach = min(reach, max(highest - item["chosen_value"], 0.1 * highest) / item["slope"])
         ends = np.array([max(item["chosen"] - reach, 0.0), item["chosen"] + reach])
         line = item["chosen_value"] + item["slope"] * (ends - item["chosen"])
         ax.plot(ends, line, color=COLOURS["first"], linewidth=1.5)
@@ -228,6 +265,9 @@ def _draw(ax: Any, item: dict[str, Any], other: str) -> None:
             zorder=3,
             label=other,
         )
+    if np.isfinite(item["other"]) or len(item["units"]):
         ax.legend(frameon=False, fontsize=8, loc="lower right")
-    tidy(ax, title=f"{item['label']}\nnext unit brings {number(item['slope'])}", x="effort", y="outcome")
-    ax.set_ylim(bottom=0)
+    said = item["holds"] if item["chosen"] <= 0 else f"next unit brings {number(item['slope'])}"
+    tidy(ax, title=f"{item['label']}\n{textwrap.shorten(said, REASON, placeholder=' …')}", x="effort", y="outcome")
+    if highest > 0:
+        ax.set_ylim(0, highest)

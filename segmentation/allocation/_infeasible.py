@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation._format import count, number
+from segmentation._format import count
+from segmentation.allocation._cells import Cells
 from segmentation.allocation._errors import InfeasibleError
-from segmentation.allocation._input import ONLY_ACTION
 from segmentation.allocation._problem import Problem
+from segmentation.allocation._requirements import (
+    TOLERANCE,
+    Requirement,
+    floor_text,
+    is_possible,
+    lower_text,
+    requirements,
+    resource_text,
+)
 from segmentation.allocation._resource import Resource
 
 __all__ = ["check_feasible"]
@@ -19,24 +27,19 @@ __all__ = ["check_feasible"]
 Array = NDArray[np.float64]
 # More conflicting requirements than this are counted, the largest of them named.
 NAMED = 8
-TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True)
-class _Requirement:
-    """One row ``row @ x <= limit`` with the words for it."""
+def check_feasible(problem: Problem, resources: Sequence[Resource], cells: Cells | None = None) -> None:
+    """Raise InfeasibleError with a smallest conflicting set where no efforts meet all requirements.
 
-    text: str
-    positions: NDArray[np.int64]
-    row: Array
-    limit: float
-
-
-def check_feasible(problem: Problem, resources: Sequence[Resource]) -> None:
-    """Raise InfeasibleError with a smallest conflicting set where no efforts meet all requirements."""
-    conflict = _one_resource(problem, resources)
-    if conflict is None and problem.floors:
-        conflict = _by_deletion(problem, resources)
+    With `cells`, contacts are those of customers that a segment serves.
+    """
+    needed = np.where(np.asarray(problem.optional), 0.0, problem.lower)
+    if not needed.any() and not problem.floors:
+        return
+    conflict = _one_resource(problem, resources, needed)
+    if conflict is None and (problem.floors or problem.caps or problem.is_discrete):
+        conflict = _by_deletion(problem, resources, cells)
     if conflict is None:
         return
     named = "; ".join(conflict[:NAMED])
@@ -48,109 +51,53 @@ def check_feasible(problem: Problem, resources: Sequence[Resource]) -> None:
     )
 
 
-def _label(problem: Problem, i: int) -> str:
-    segment, action = problem.items[i]
-    return repr(segment) if action == ONLY_ACTION else f"{segment!r} ({action})"
-
-
-def _resource_text(resource: Resource) -> str:
-    return f"there are {resource.of(resource.amount)} of {resource.name!r}"
-
-
-def _lower_text(problem: Problem, i: int, taken: str = "") -> str:
-    return f"{_label(problem, i)} gets at least {number(float(problem.lower[i]))}{taken}"
-
-
-def _floor_text(problem: Problem, k: int, resources: Sequence[Resource]) -> str:
-    floor = problem.floors[k]
-    resource = resources[floor.resource]
-    share = floor.amount / resource.amount
-    return f"{floor.segment!r} gets at least {100 * share:.4g} % of {resource.name!r} ({resource.of(floor.amount)})"
-
-
-def _one_resource(problem: Problem, resources: Sequence[Resource]) -> list[str] | None:
+def _one_resource(problem: Problem, resources: Sequence[Resource], needed: Array) -> list[str] | None:
     """Find the fewest lower bounds and shares that together take more than there is of one resource."""
     best: list[str] | None = None
+    once = np.where((needed > 0)[:, None], np.asarray(problem.fixed), 0.0)
     for j, resource in enumerate(resources):
-        by_bound = problem.use[:, j] * problem.lower
+        by_bound = problem.use[:, j] * needed + once[:, j]
         demands: list[tuple[float, list[str]]] = []
         covered = np.zeros(len(by_bound), dtype=bool)
         for k, floor in enumerate(problem.floors):
             # a share of a segment counts where it asks for more than the bounds of the segment's actions
             if floor.resource == j and floor.amount > by_bound[floor.positions].sum():
-                demands.append((floor.amount, [_floor_text(problem, k, resources)]))
+                demands.append((floor.amount, [floor_text(problem, k, resources)]))
                 covered[floor.positions] = True
         for i in np.flatnonzero((by_bound > 0) & ~covered):
-            taken = "" if problem.use[i, j] == 1 else f" (takes {resource.of(float(by_bound[i]))})"
-            demands.append((float(by_bound[i]), [_lower_text(problem, int(i), taken)]))
+            plain = problem.use[i, j] == 1 and once[i, j] == 0
+            with_fixed = " with its fixed cost" if once[i, j] > 0 else ""
+            taken = "" if plain else f" (takes {resource.of(float(by_bound[i]))}{with_fixed})"
+            demands.append((float(by_bound[i]), [lower_text(problem, int(i), taken)]))
         total = sum(amount for amount, _ in demands)
         if total <= resource.amount * (1 + TOLERANCE):
             continue
         demands.sort(key=lambda demand: -demand[0])
-        needed = int(np.searchsorted(np.cumsum([amount for amount, _ in demands]), resource.amount * (1 + TOLERANCE)))
-        found = [text for _, texts in demands[: needed + 1] for text in texts] + [_resource_text(resource)]
+        enough = int(np.searchsorted(np.cumsum([amount for amount, _ in demands]), resource.amount * (1 + TOLERANCE)))
+        found = [text for _, texts in demands[: enough + 1] for text in texts] + [resource_text(resource)]
         if best is None or len(found) < len(best):
             best = found
     return best
 
 
-def _requirements(problem: Problem, resources: Sequence[Resource]) -> list[_Requirement]:
-    everything = np.arange(len(problem.items))
-    result = [
-        _Requirement(_resource_text(resource), everything, problem.use[:, j], resource.amount)
-        for j, resource in enumerate(resources)
-        if np.isfinite(resource.amount)
-    ]
-    in_floor = np.unique(np.concatenate([floor.positions for floor in problem.floors]))
-    for i in np.flatnonzero(problem.lower > 0).tolist():
-        here = np.array([i])
-        result.append(_Requirement(_lower_text(problem, i), here, np.array([-1.0]), -float(problem.lower[i])))
-    for i in in_floor[np.isfinite(problem.upper[in_floor])].tolist():
-        text = f"{_label(problem, i)} gets at most {number(float(problem.upper[i]))}"
-        result.append(_Requirement(text, np.array([i]), np.array([1.0]), float(problem.upper[i])))
-    for k, floor in enumerate(problem.floors):
-        row = -problem.use[floor.positions, floor.resource]
-        result.append(_Requirement(_floor_text(problem, k, resources), floor.positions, row, -floor.amount))
-    return result
+def _by_deletion(problem: Problem, resources: Sequence[Resource], cells: Cells | None) -> list[str] | None:
+    """Find a set of requirements that conflict, of which none can be left out, by (whole) programmes (QuickXplain)."""
+    everything = requirements(problem, resources, cells)
 
-
-def _by_deletion(problem: Problem, resources: Sequence[Resource]) -> list[str] | None:
-    """Find a set of requirements that conflict, of which none can be left out, by linear programmes (QuickXplain)."""
-    everything = _requirements(problem, resources)
-    n = len(problem.items)
-
-    def conflicts(chosen: Sequence[_Requirement]) -> bool:
-        return not _possible(chosen, n)
+    def conflicts(chosen: Sequence[Requirement]) -> bool:
+        return not is_possible(chosen, problem, cells)
 
     if not conflicts(everything):
         return None
     return [requirement.text for requirement in _smallest([], everything, conflicts, False)]
 
 
-def _possible(chosen: Sequence[_Requirement], n: int) -> bool:
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_array
-
-    if not chosen:
-        return True
-    if any(not len(r.positions) and r.limit < 0 for r in chosen):
-        return False
-    scale = [max(abs(r.limit), 1e-12) for r in chosen]
-    rows = np.repeat(np.arange(len(chosen)), [len(r.positions) for r in chosen])
-    columns = np.concatenate([r.positions for r in chosen])
-    data = np.concatenate([r.row / s for r, s in zip(chosen, scale, strict=True)])
-    matrix = csr_array((data, (rows, columns)), shape=(len(chosen), n))
-    limits = np.array([r.limit / s for r, s in zip(chosen, scale, strict=True)])
-    result = linprog(np.zeros(n), A_ub=matrix, b_ub=limits + TOLERANCE, bounds=(0, None), method="highs")
-    return bool(result.status != 2)
-
-
 def _smallest(
-    background: list[_Requirement],
-    candidates: list[_Requirement],
-    conflicts: Callable[[Sequence[_Requirement]], bool],
+    background: list[Requirement],
+    candidates: list[Requirement],
+    conflicts: Callable[[Sequence[Requirement]], bool],
     added: bool,
-) -> list[_Requirement]:
+) -> list[Requirement]:
     """Return a minimal part of the candidates that conflicts with the background (Junker (2004), AAAI-04, 167-172)."""
     if added and conflicts(background):
         return []

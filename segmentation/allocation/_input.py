@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation._format import name_some, nearest
+from segmentation._format import name_some
+from segmentation.allocation._choices import read_exclusive, read_fixed_costs, read_minimum
+from segmentation.allocation._contacts import read_caps
+from segmentation.allocation._keys import ONLY_ACTION, amount_of, by_item, by_segment, named
 from segmentation.allocation._problem import Floor, Problem
 from segmentation.allocation._resource import Resource
 from segmentation.curves import ResponseCurve
 
-__all__ = ["ONLY_ACTION", "as_resources", "by_item", "by_segment", "make_problem"]
+__all__ = ["ONLY_ACTION", "amount_of", "as_resources", "by_item", "by_segment", "make_problem", "named"]
 
 Array = NDArray[np.float64]
-# The action of a segment for which none is named.
-ONLY_ACTION = "effort"
 
 
 def as_resources(resources: Any) -> tuple[Resource, ...]:
@@ -46,15 +47,17 @@ def _items(curves: Any) -> tuple[list[tuple[Any, Any]], list[ResponseCurve]]:
     items: list[tuple[Any, Any]] = []
     found: list[ResponseCurve] = []
     for key, value in curves.items():
+        if isinstance(value, Mapping) and not value:
+            raise ValueError(f"curves has no action for {key!r}: leave it out, or give it a curve.")
         pairs = (
             [((key, action), curve) for action, curve in value.items()]
-            if not isinstance(value, ResponseCurve) and isinstance(value, Mapping)
+            if isinstance(value, Mapping)
             else [(key if _is_pair(key) else (key, ONLY_ACTION), value)]
         )
         for item, curve in pairs:
             if not isinstance(curve, ResponseCurve):
                 raise TypeError(
-                    f"the curve of {_named(item)} must be a ResponseCurve (segmentation.curves), got {curve!r}."
+                    f"the curve of {named(item)} must be a ResponseCurve (segmentation.curves), got {curve!r}."
                 )
             items.append(item)
             found.append(curve)
@@ -63,63 +66,11 @@ def _items(curves: Any) -> tuple[list[tuple[Any, Any]], list[ResponseCurve]]:
     if len(set(items)) < len(items):
         repeated = list(dict.fromkeys(item for item in items if items.count(item) > 1))
         raise ValueError(f"a segment and action stands twice in curves: {name_some(repeated)}.")
-    s_shaped = [item for item, curve in zip(items, found, strict=True) if not curve.concave]
-    if s_shaped:
-        raise ValueError(
-            f"the curves of {name_some(map(_named, s_shaped))} are S-shaped: the first efforts bring little, so more "
-            "effort may pay more than the effort before. allocate needs curves that flatten from the start "
-            "(curve.concave): for a Hill curve shape <= 1."
-        )
     return items, found
 
 
 def _is_pair(key: Any) -> bool:
     return isinstance(key, tuple) and len(key) == 2
-
-
-def _named(item: tuple[Any, Any]) -> str:
-    segment, action = item
-    return repr(segment) if action == ONLY_ACTION else f"{segment!r} ({action})"
-
-
-def by_item(given: Any, items: Sequence[tuple[Any, Any]], what: str) -> dict[int, Any]:
-    """Spread what was given per (segment, action), per action or per segment over the positions of the items.
-
-    The more specific wins. Keys that name nothing are an error.
-    """
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{what} must map segments, actions or (segment, action) to values, got {given!r}.")
-    segments = {segment for segment, _ in items}
-    actions = {action for _, action in items}
-    known = set(items)
-    unknown = [key for key in given if key not in known and key not in segments and key not in actions]
-    if unknown:
-        close = [name for key in unknown[:3] for name in nearest(key, [*segments, *actions])]
-        hint = f" (nearest: {name_some(dict.fromkeys(close))})" if close else ""
-        raise ValueError(
-            f"{what} names {name_some(unknown)}, which is no segment, action or (segment, action) of the curves{hint}."
-        )
-    unclear = [key for key in given if key in segments and key in actions and key not in known]
-    if unclear:
-        raise ValueError(f"{what}: {name_some(unclear)} is a segment and an action: use (segment, action).")
-    result: dict[int, Any] = {}
-    for i, item in enumerate(items):
-        for key in (item, item[0], item[1]):
-            if key in given:
-                result[i] = given[key]
-                break
-    return result
-
-
-def by_segment(given: Any, items: Sequence[tuple[Any, Any]], what: str) -> dict[Any, Any]:
-    """Return what was given per segment, or for every segment where it is one value."""
-    segments = list(dict.fromkeys(segment for segment, _ in items))
-    if not isinstance(given, Mapping):
-        return dict.fromkeys(segments, given)
-    unknown = [key for key in given if key not in set(segments)]
-    if unknown:
-        raise ValueError(f"{what} names {name_some(unknown)}, which is no segment; segments: {name_some(segments)}.")
-    return dict(given)
 
 
 def _use(uses: Any, items: Sequence[tuple[Any, Any]], resources: tuple[Resource, ...]) -> Array:
@@ -136,31 +87,21 @@ def _use(uses: Any, items: Sequence[tuple[Any, Any]], resources: tuple[Resource,
     found = by_item(uses, items, "uses")
     without = [items[i] for i in range(len(items)) if i not in found]
     if without:
-        raise ValueError(f"uses does not say what {name_some(map(_named, without))} takes of the resources.")
+        raise ValueError(f"uses does not say what {name_some(map(named, without))} takes of the resources.")
     result = np.zeros((len(items), len(names)))
     place = {name: j for j, name in enumerate(names)}
     for i, taken in found.items():
         if not isinstance(taken, dict | Mapping):
-            raise TypeError(f"uses of {_named(items[i])} must map resources to amounts, got {taken!r}.")
+            raise TypeError(f"uses of {named(items[i])} must map resources to amounts, got {taken!r}.")
         for name, amount in taken.items():
             if name not in place:
                 raise ValueError(
-                    f"uses of {_named(items[i])} names {name!r}, which is no resource; resources: {name_some(names)}."
+                    f"uses of {named(items[i])} names {name!r}, which is no resource; resources: {name_some(names)}."
                 )
             if isinstance(amount, float) and 0.0 <= amount < math.inf:
                 result[i, place[name]] = amount
             else:
-                result[i, place[name]] = _amount(amount, f"uses of {_named(items[i])} of {name!r}")
-    return result
-
-
-def _amount(value: Any, what: str, *, infinite: bool = False) -> float:
-    try:
-        result = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{what} must be a number, got {value!r}.") from error
-    if not result >= 0 or (math.isinf(result) and not infinite):
-        raise ValueError(f"{what} must be {'' if infinite else 'finite and '}0 or more, got {value!r}.")
+                result[i, place[name]] = amount_of(amount, f"uses of {named(items[i])} of {name!r}")
     return result
 
 
@@ -173,15 +114,15 @@ def _bounds(bounds: Any, items: Sequence[tuple[Any, Any]]) -> tuple[Array, Array
     )
     for i, pair in found.items():
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise TypeError(f"bounds of {_named(items[i])} must be (least, most), None for an open end, got {pair!r}.")
+            raise TypeError(f"bounds of {named(items[i])} must be (least, most), None for an open end, got {pair!r}.")
         if pair[0] is not None:
-            lower[i] = _amount(pair[0], f"the lower bound of {_named(items[i])}")
+            lower[i] = amount_of(pair[0], f"the lower bound of {named(items[i])}")
         if pair[1] is not None:
-            upper[i] = _amount(pair[1], f"the upper bound of {_named(items[i])}", infinite=True)
+            upper[i] = amount_of(pair[1], f"the upper bound of {named(items[i])}", infinite=True)
     crossed = np.flatnonzero(lower > upper)
     if crossed.size:
-        named = name_some(f"{_named(items[i])}: at least {lower[i]:g}, at most {upper[i]:g}" for i in crossed.tolist())
-        raise ValueError(f"the lower bound is above the upper bound of {named}.")
+        which = name_some(f"{named(items[i])}: at least {lower[i]:g}, at most {upper[i]:g}" for i in crossed.tolist())
+        raise ValueError(f"the lower bound is above the upper bound of {which}.")
     return lower, upper
 
 
@@ -210,7 +151,7 @@ def _shares(
                 f"such as {{{segment!r}: {{{names[0]!r}: {given!r}}}}}."
             )
         for name, share in shares.items():
-            value = _amount(share, f"min_share of {segment!r}")
+            value = amount_of(share, f"min_share of {segment!r}")
             if value > 1:
                 raise ValueError(f"min_share of {segment!r} must be a share between 0 and 1, got {share!r}.")
             j = names.index(name)
@@ -220,8 +161,21 @@ def _shares(
     return result
 
 
-def make_problem(curves: Any, resources: tuple[Resource, ...], *, uses: Any, bounds: Any, min_share: Any) -> Problem:
-    """Return the checked problem; shares of segments with one action that takes the resource become lower bounds."""
+def make_problem(
+    curves: Any,
+    resources: tuple[Resource, ...],
+    *,
+    uses: Any,
+    bounds: Any,
+    min_share: Any,
+    fixed_costs: Any = None,
+    minimum_if_funded: Any = None,
+    exclusive: Any = None,
+    contact_cap: Any = None,
+    contacts: Any = None,
+    n_customers: Any = None,
+) -> Problem:
+    """Return the checked problem."""
     items, found = _items(curves)
     use = _use(uses, items, resources)
     lower, upper = _bounds(bounds, items)
@@ -234,7 +188,9 @@ def make_problem(curves: Any, resources: tuple[Resource, ...], *, uses: Any, bou
         taking = [i for i in positions[segment] if use[i, j] > 0]
         if amount > 0:
             floors.append(Floor(segment, j, np.array(taking, dtype=np.int64), amount))
-    return Problem(
+    lower, optional = read_minimum(minimum_if_funded, items, lower, upper)
+    fixed, fixed_cost = read_fixed_costs(fixed_costs, items, resources)
+    problem = Problem(
         items=tuple(items),
         curves=tuple(found),
         use=use,
@@ -243,4 +199,20 @@ def make_problem(curves: Any, resources: tuple[Resource, ...], *, uses: Any, bou
         upper=upper,
         resources=tuple(resource.name for resource in resources),
         floors=tuple(floors),
+        optional=optional,
+        fixed=fixed,
+        fixed_cost=fixed_cost,
+        integer=np.array([resource.integer for resource in resources]),
+        exclusive=read_exclusive(exclusive, items),
+        caps=read_caps(contact_cap, contacts, n_customers, items),
     )
+    _check_values(problem)
+    return problem
+
+
+def _check_values(problem: Problem) -> None:
+    """A family of curves that is none of ours may give anything."""
+    for x in (np.zeros(len(problem.items)), np.maximum(problem.lower, 1.0)):
+        wrong = [named(problem.items[i]) for i in np.flatnonzero(~np.isfinite(problem.value(x)))]
+        if wrong:
+            raise ValueError(f"the curve of {name_some(wrong)} gives NaN or infinity; a value must be a finite number.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segmentation.allocation._problem import Problem
 
-__all__ = ["Outcome", "outcome_of"]
+__all__ = ["Outcome", "interval", "outcome_of"]
 
 Array = NDArray[np.float64]
 
@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 class Outcome:
     """Outcome of each item and of all, with intervals where curves have draws (NaN where not).
 
-    ``total_draws`` is None where no curve has draws; curves without any are taken as known.
+    Fixed costs are taken off the total, not off the items. ``total_draws`` is None where no curve has draws; curves
+    without any are taken as known.
     """
 
     each: Array
@@ -40,17 +41,22 @@ def interval(draws: Array | None, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def outcome_of(problem: Problem, x: Array, level: float) -> Outcome:
-    """Return what efforts bring. The d-th draws of all curves are added up: curves drawn together stay together."""
-    each = problem.value(x)
+def outcome_of(problem: Problem, x: Array, level: float, *, weights: Array | None = None) -> Outcome:
+    """Return what efforts bring. The d-th draws of all curves are added up: curves drawn together stay together.
+
+    With `weights` (n,), only so much of each item counts.
+    """
+    weight = np.ones(len(x)) if weights is None else weights
+    each = weight * problem.value(x)
+    paid = float(problem.fixed_costs(x).sum())
     low, high = np.full(len(x), np.nan), np.full(len(x), np.nan)
     drawn = [i for i, curve in enumerate(problem.curves) if curve.draws is not None]
     if not drawn:
-        return Outcome(each, low, high, float(each.sum()), None)
+        return Outcome(each, low, high, float(each.sum()) - paid, None)
     n_draws = min(len(problem.curves[i].draws) for i in drawn)  # type: ignore[arg-type]
-    total = np.full(n_draws, float(np.delete(each, drawn).sum()))
+    total = np.full(n_draws, float(np.delete(each, drawn).sum()) - paid)
     for i in drawn:
-        draws = problem.curves[i].value_draws(float(x[i]))
+        draws = weight[i] * problem.curves[i].value_draws(float(x[i]))
         low[i], high[i] = interval(draws, level)
         total += draws[:n_draws]
-    return Outcome(each, low, high, float(each.sum()), total)
+    return Outcome(each, low, high, float(each.sum()) - paid, total)

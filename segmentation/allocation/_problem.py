@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segmentation.curves import ResponseCurve
 
-__all__ = ["Floor", "Problem", "Solution"]
+__all__ = ["Cap", "Floor", "Problem", "Solution", "with_caps_as_rows"]
 
 Array = NDArray[np.float64]
 # Step of the numerical second derivative of a curve that is none of ours, relative to the effort.
@@ -62,6 +62,16 @@ class Floor:
 
 
 @dataclass(frozen=True, eq=False)
+class Cap:
+    """At most so much effort of these items together, each weighed: the contacts of a segment."""
+
+    segment: Any
+    positions: NDArray[np.int64]
+    weights: Array
+    amount: float
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Maximise the sum of the curves within what there is of each resource.
 
@@ -81,6 +91,8 @@ class Problem:
         What makes a problem discrete: items (n,) that may be 0 although ``lower`` is above 0; use (n, R) and money
         (n,) that an item takes once it is above 0; resources (R,) of which each item takes whole units; groups of
         positions of which at most one is above 0. By default none.
+    caps : tuple of Cap
+        Limits of items together that are no resource; `with_caps_as_rows` turns them into some for a solver.
     """
 
     items: tuple[tuple[Any, Any], ...]
@@ -96,6 +108,7 @@ class Problem:
     fixed_cost: Array | None = None
     integer: NDArray[np.bool_] | None = None
     exclusive: tuple[NDArray[np.int64], ...] = ()
+    caps: tuple[Cap, ...] = ()
     _stacks_given: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +140,16 @@ class Problem:
             stacks.append((family, where, values))
         return tuple(stacks)
 
+    @cached_property
+    def is_discrete(self) -> bool:
+        """Whether there is anything that a concave problem has not."""
+        marks = (self.optional, self.fixed, self.fixed_cost, self.integer)
+        return (
+            bool(self.exclusive)
+            or any(mark is not None and bool(np.any(mark)) for mark in marks)
+            or not all(curve.concave for curve in self.curves)
+        )
+
     def _by_family(self, call: Callable[[type[ResponseCurve], Array, Array], Array], argument: Array) -> Array:
         result = np.empty(argument.shape)
         with np.errstate(all="ignore"):
@@ -151,8 +174,21 @@ class Problem:
         return self._by_family(_curvature, x)
 
     def total(self, x: Array) -> float:
-        """Return the outcome of all items together."""
+        """Return the outcome of all items together, fixed costs not taken off."""
         return float(self.value(x).sum())
+
+    def fixed_costs(self, x: Array) -> Array:
+        """Return the money that each item takes once it is above 0, (n,)."""
+        return np.where(x > 0, np.asarray(self.fixed_cost), 0.0)
+
+    def net(self, x: Array) -> float:
+        """Return what is maximised: the outcome of all items together less the fixed costs of those above 0."""
+        return self.total(x) - float(self.fixed_costs(x).sum())
+
+    def taken(self, x: Array) -> Array:
+        """Return what each item takes of each resource, (n, R)."""
+        assert self.fixed is not None  # noqa: S101 - set in __post_init__
+        return np.asarray(self.use * x[:, None] + np.where((x > 0)[:, None], self.fixed, 0.0))
 
     def used(self, x: Array) -> Array:
         """Return what is taken of each resource, (R,)."""
@@ -160,7 +196,7 @@ class Problem:
         return np.asarray(x @ self.use + (x > 0) @ self.fixed)
 
     def is_feasible(self, x: Array, tol: float = 1e-9) -> bool:
-        """Tell whether bounds, floors and resources are kept, to `tol` relative to each."""
+        """Tell whether bounds, floors, caps, groups, whole units and resources are kept, to `tol` relative to each."""
         scale = np.where(np.isfinite(self.supply), np.maximum(self.supply, 1e-300), 1.0)
         within = (x >= self.lower * (1 - tol)) & (x <= self.upper * (1 + tol))
         if self.optional is not None:
@@ -168,7 +204,41 @@ class Problem:
         enough = all(
             float(x[f.positions] @ self.use[f.positions, f.resource]) >= f.amount * (1 - tol) for f in self.floors
         )
-        return bool(within.all() and enough and ((self.used(x) - self.supply) / scale <= tol).all())
+        capped = all(float(x[c.positions] @ c.weights) <= c.amount * (1 + tol) for c in self.caps)
+        alone = all((x[group] > 0).sum() <= 1 for group in self.exclusive)
+        units = self.taken(x)[:, np.asarray(self.integer, dtype=bool)]
+        whole = bool((np.abs(units - np.round(units)) <= np.maximum(tol * units, 1e-9)).all())
+        kept = bool(((self.used(x) - self.supply) / scale <= tol).all())
+        return bool(within.all()) and enough and capped and alone and whole and kept
+
+
+def with_caps_as_rows(problem: Problem) -> Problem:
+    """Return the problem as solvers take it: caps of one item as upper bounds, the others as further resources."""
+    if not problem.caps:
+        return problem
+    upper = problem.upper.astype(np.float64)
+    together = []
+    for cap in problem.caps:
+        if len(cap.positions) == 1:
+            i = int(cap.positions[0])
+            upper[i] = min(upper[i], cap.amount / float(cap.weights[0]))
+        else:
+            together.append(cap)
+    n, m = len(problem.items), len(together)
+    rows = np.zeros((n, m))
+    for k, cap in enumerate(together):
+        rows[cap.positions, k] = cap.weights
+    return replace(
+        problem,
+        use=np.hstack([problem.use, rows]),
+        supply=np.append(problem.supply, [cap.amount for cap in together]),
+        upper=upper,
+        resources=(*problem.resources, *(f"contacts of {cap.segment!r}" for cap in together)),
+        fixed=np.hstack([np.asarray(problem.fixed), np.zeros((n, m))]),
+        integer=np.append(np.asarray(problem.integer), np.zeros(m, dtype=bool)),
+        caps=(),
+        _stacks_given=problem.stacks,
+    )
 
 
 def _curvature(family: type[ResponseCurve], params: Array, x: Array) -> Array:
@@ -195,6 +265,8 @@ class Solution:
         "optimal" or "within gap".
     floor_prices : ndarray of shape (n_floors,)
         What one unit less of each floor would bring.
+    cap_prices : ndarray of shape (n_caps,)
+        What one more unit of each cap would bring.
     n_iterations : int
     """
 
@@ -204,3 +276,4 @@ class Solution:
     status: str
     floor_prices: Array = field(default_factory=lambda: np.zeros(0))
     n_iterations: int = 0
+    cap_prices: Array = field(default_factory=lambda: np.zeros(0))

@@ -173,7 +173,11 @@ def with_flat_parts(problem: Problem) -> Problem:
     second: dict[Any, int] = {int(i): n + k for k, i in enumerate(cut)}
     floors = tuple(
         dataclasses.replace(
-            f, positions=np.append(f.positions, [second[i] for i in f.positions.tolist() if i in second])
+            # a list without numbers would make all of them floats
+            f,
+            positions=np.append(
+                f.positions, np.array([second[i] for i in f.positions.tolist() if i in second], dtype=np.int64)
+            ),
         )
         if len(f.positions) > 1
         else f

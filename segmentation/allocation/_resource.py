@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from segmentation._format import number
 
 __all__ = ["Resource"]
@@ -25,18 +27,22 @@ class Resource:
     price : float, optional
         Money for one unit, for return on investment and ``objective="cost"``. Where only one resource is given, it is
         its own price (1).
+    integer : bool, default=False
+        Whether what each segment and action takes of it comes in whole units, such as people. With ``uses={"visit":
+        {"agents": 0.01}}`` efforts come in steps of 100 visits.
 
     Examples
     --------
     >>> from segmentation.allocation import Resource
     >>> Resource("budget", 50_000, unit="EUR")
-    Resource(name='budget', amount=50000.0, unit='EUR', price=None)
+    Resource(name='budget', amount=50000.0, unit='EUR', price=None, integer=False)
     """
 
     name: str
     amount: float
     unit: str | None = None
     price: float | None = None
+    integer: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -46,6 +52,8 @@ class Resource:
             object.__setattr__(self, "price", self._number("price", self.price, infinite=False))
         if self.unit is not None and not isinstance(self.unit, str):
             raise TypeError(f"the unit of resource {self.name!r} must be text, got {self.unit!r}.")
+        if not isinstance(self.integer, bool | np.bool_):
+            raise TypeError(f"integer of resource {self.name!r} must be True or False, got {self.integer!r}.")
 
     def _number(self, what: str, value: Any, *, infinite: bool) -> float:
         try:

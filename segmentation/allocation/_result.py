@@ -13,15 +13,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from segmentation._format import count, number
+from segmentation._format import count, name_some, number
 from segmentation.allocation._cost import solve_cost
 from segmentation.allocation._errors import InfeasibleError
 from segmentation.allocation._problem import Problem, Solution
+from segmentation.allocation._solve import solve
 
 __all__ = ["Allocation"]
 
 SHOWN = 12
 SCENARIO = 0.1
+# A gap below this is none, for a reader.
+EXACT = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,13 +40,27 @@ class Allocation:
         (what one more unit brings; with ``objective="cost"`` the money it saves), ``why``.
     comparison : pandas.DataFrame
         The plan beside an equal split and those given: ``outcome`` with interval, ``gain_of_plan`` with interval,
-        ``takes_too_much_of``.
+        ``takes_too_much_of``, ``breaks`` (kinds of requirements that it does not keep).
+    floors : pandas.DataFrame
+        One row per least share: ``segment``, ``resource``, ``amount``, ``given``, ``price`` (what one unit less of it
+        would bring; with ``objective="cost"`` save). What all of them cost together is `floor_cost`.
+    contacts : pandas.DataFrame
+        One row per contact cap: ``segment``, ``most``, ``given``, ``binds``, ``price`` (of one contact more).
+    cells : pandas.DataFrame or None
+        With ``overlap``, one row per group of customers who are in the same segments, and segment that serves them:
+        ``cell``, ``n_customers``, ``segment``, ``served`` (so many of them), the resources taken, ``outcome``.
+    overlap : pandas.DataFrame or None
+        This plan beside the one that would ignore the overlap: ``claimed`` (outcome summed over segments),
+        ``counted_once`` (as a member of the segment from which most is expected), ``double_counted``, per resource what
+        goes to customers a second time, and ``gain_of_plan`` with interval.
+    risk : result of the risk, or None
     total : float
-        Expected outcome of all items together.
+        Expected outcome of all items together, less fixed costs in its unit (with ``objective="cost"``, where these are
+        part of the cost, not less).
     total_low, total_high : float
         Its interval; NaN where no curve has draws.
     cost : float
-        Money for what is used; NaN where no resource has a price.
+        Money for what is used, and fixed costs; NaN where a price is missing.
     gap : float
         Proven distance from the best possible plan, relative to the total (``objective="cost"``: to the cost).
     settings : dict
@@ -68,6 +85,11 @@ class Allocation:
     solution: Solution = field(repr=False)
     others: Mapping[str, NDArray[np.float64]] = field(repr=False)
     prices: NDArray[np.float64] = field(repr=False)
+    floors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    contacts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cells: pd.DataFrame | None = None
+    overlap: pd.DataFrame | None = None
+    risk: Any = None
     _again: Any = field(default=None, repr=False)
 
     @property
@@ -100,12 +122,12 @@ class Allocation:
     def scenarios(self) -> pd.DataFrame:
         """The same plan with a tenth less and a tenth more of each resource.
 
-        Index ``resource``, ``change``; ``amount``, ``outcome`` (with ``objective="cost"``: ``cost``), ``difference``
-        from this plan, ``per_unit`` of the resource, ``effort_moved`` (share of the resource that goes to another item
-        than in this plan, 0 to 1). NaN where there is no plan. Computed when first asked for.
+        Index ``resource``, ``change``; ``amount``, ``outcome`` (with ``objective="cost"``: ``cost``; with ``risk``:
+        ``criterion``), ``difference`` from this plan, ``per_unit`` of the resource, ``effort_moved`` (share of the
+        resource that goes to another item than in this plan, 0 to 1). NaN where there is no plan. Choices are made
+        anew. Computed when first asked for.
         """
-        goal = "cost" if self.settings["objective"] == "cost" else "outcome"
-        now = self.cost if goal == "cost" else self.total
+        goal, now = self._goal()
         rows = []
         for j, (name, amount) in enumerate(zip(self.problem.resources, self.problem.supply, strict=True)):
             if not np.isfinite(amount):
@@ -128,28 +150,53 @@ class Allocation:
         columns = ["resource", "change", "amount", goal, "difference", "per_unit", "effort_moved"]
         return pd.DataFrame(rows, columns=columns).set_index(["resource", "change"])
 
-    def _with_supply(self, j: int, amount: float) -> tuple[float, float]:
-        from segmentation.allocation._allocate import solve
+    def _goal(self) -> tuple[str, float]:
+        """Return what is minimised or maximised, and how much of it this plan reaches."""
+        if self.settings["objective"] == "cost":
+            return "cost", self.cost
+        if self.risk is not None:
+            return "criterion", float(self.risk.table.loc["this plan", "criterion"])
+        return "outcome", self.total
 
-        supply = self.problem.supply.copy()
-        supply[j] = amount
-        changed = dataclasses.replace(self.problem, supply=supply, _stacks_given=self.problem.stacks)
-        cost_of = self.prices
+    def _with_supply(self, j: int, amount: float) -> tuple[float, float]:
+        """Return what is reached with another amount of one resource, and the share of it that moves."""
         try:
-            if self.settings["objective"] == "cost":
-                found, _ = solve_cost(changed, cost_of, self.settings["target"])
+            if self.cells is not None or self.risk is not None:
+                other = self.replan({self.problem.resources[j]: amount})
+                value, x = other._goal()[1], other.solution.x
             else:
-                found = solve(changed)
+                value, x = self._solved_with(j, amount)
         except InfeasibleError:
             return np.nan, np.nan
-        use = self.problem.use[:, j]
-        before, after = use * self.solution.x, use * found.x
+        before, after = self.problem.taken(self.solution.x)[:, j], self.problem.taken(x)[:, j]
         moved = 0.0
         if before.sum() > 0 and after.sum() > 0:
             moved = 0.5 * float(np.abs(before / before.sum() - after / after.sum()).sum())
+        return value, moved
+
+    def _solved_with(self, j: int, amount: float) -> tuple[float, NDArray[np.float64]]:
+        supply = self.problem.supply.copy()
+        supply[j] = amount
+        changed = dataclasses.replace(self.problem, supply=supply, _stacks_given=self.problem.stacks)
+        search = {"gap": self.settings["gap"], "time_limit": self.settings["time_limit"]}
         if self.settings["objective"] == "cost":
-            return float(changed.use @ cost_of @ found.x), moved
-        return changed.total(found.x), moved
+            x = solve_cost(changed, self.prices, self.settings["target"], **search)[0].x
+            return float(changed.used(x) @ self.prices + changed.fixed_costs(x).sum()), x
+        x = solve(changed, **search).x
+        return changed.net(x), x
+
+    @cached_property
+    def floor_cost(self) -> float:
+        """What the least shares cost: the total of the best plan without them, less that of this plan.
+
+        With ``objective="cost"``, the money that would be saved without them; with ``risk``, what the criterion would
+        gain. Computed when first asked for.
+        """
+        if not self.problem.floors:
+            return 0.0
+        free = self._again({}, min_share=None)
+        difference = free._goal()[1] - self._goal()[1]
+        return float(-difference if self.settings["objective"] == "cost" else difference)
 
     # ------------------------------------------------------------------ as a result
     def to_pandas(self) -> pd.DataFrame:
@@ -167,6 +214,11 @@ class Allocation:
             "table": self.table.to_dict("records"),
             "resources": self.resources.reset_index().to_dict("records"),
             "comparison": self.comparison.reset_index().to_dict("records"),
+            "floors": self.floors.to_dict("records"),
+            "contacts": self.contacts.to_dict("records"),
+            "cells": None if self.cells is None else self.cells.to_dict("records"),
+            "overlap": None if self.overlap is None else self.overlap.reset_index().to_dict("records"),
+            "risk": None if self.risk is None else self.risk.to_dict(),
             "settings": dict(self.settings),
             "warnings": list(self.warnings),
         }
@@ -184,7 +236,13 @@ class Allocation:
             goal = f"the target of {number(self.settings['target'])} for {number(self.cost)}"
         else:
             goal = f"{number(self.total)} expected{between}"
-        return f"{what}{goal}; {funded} of {count(len(self.table), 'item')} funded"
+        near = f"; within {100 * self._stated_gap:.2g} % of the best possible" if self._stated_gap else ""
+        return f"{what}{goal}; {funded} of {count(len(self.table), 'item')} funded{near}"
+
+    @property
+    def _stated_gap(self) -> float:
+        """The gap that the headline states: of problems that are not solved to the last digits."""
+        return self.gap if self.problem.is_discrete and self.total != 0 and EXACT < self.gap < 1 else 0.0
 
     def _lines(self) -> list[str]:
         lines = [
@@ -192,15 +250,45 @@ class Allocation:
             f"{row['why']}"
             for name, row in self.resources.iterrows()
         ]
+        lines += self._more_lines()
         for name, row in self.comparison.iloc[1:].iterrows():
-            gain = row["gain_of_plan"]
-            between = f" ({number(row['gain_low'])} to {number(row['gain_high'])})" if row.notna()["gain_low"] else ""
             too_much = f" although it takes too much {row['takes_too_much_of']}" if row["takes_too_much_of"] else ""
+            if row["breaks"]:
+                too_much += f"{' and' if too_much else ', although it'} does not keep {row['breaks']}"
             if self.settings["objective"] == "cost":
                 lines.append(f"  {name}: {number(row['outcome'])} for {number(row['cost'])}{too_much}")
             else:
-                more = f"{number(gain)}{between} {'more' if gain >= 0 else '(so it brings less)'}"
+                more = f"{self._gain(row)} {'more' if row['gain_of_plan'] >= 0 else '(so it brings less)'}"
                 lines.append(f"  {name}: {number(row['outcome'])}{too_much}; this plan brings {more}")
+        return lines
+
+    @staticmethod
+    def _gain(row: Any) -> str:
+        between = f" ({number(row['gain_low'])} to {number(row['gain_high'])})" if row.notna()["gain_low"] else ""
+        return f"{number(row['gain_of_plan'])}{between}"
+
+    def _more_lines(self) -> list[str]:
+        """Say what least shares cost, which contact caps bind, and what the overlap does."""
+        lines = []
+        saves = "saves" if self.settings["objective"] == "cost" else "brings"
+        for _, row in self.floors[self.floors["price"] > 0].head(SHOWN).iterrows() if len(self.floors) else ():
+            unit = self.resources.loc[row["resource"], "unit"] or "unit"
+            lines.append(
+                f"  least {row['resource']} of {row['segment']}: one {unit} less of it {saves} {number(row['price'])}"
+            )
+        binding = (
+            [str(name) for name in self.contacts.loc[self.contacts["binds"], "segment"]] if len(self.contacts) else []
+        )
+        if binding:
+            lines.append(f"  contact caps that bind: {name_some(dict.fromkeys(binding))}")
+        if self.overlap is not None:
+            ignored = self.overlap.loc["overlap ignored"]
+            lines.append(
+                f"  segments share customers: a plan that ignores it claims {number(ignored['claimed'])} and brings "
+                f"{number(ignored['counted_once'])}; this plan brings {self._gain(ignored)} more"
+            )
+        if self.risk is not None:
+            lines.append(f"  {self.risk._headline()}")
         return lines
 
     def _short_table(self) -> pd.DataFrame:

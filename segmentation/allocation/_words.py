@@ -14,17 +14,43 @@ from segmentation.allocation._resource import Resource
 __all__ = ["HELD", "what_holds", "why_left"]
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 AT_LOWER = "least amount"
 AT_UPPER = "upper bound"
 SHARE = "least share of the segment"
+CAPPED = "contact cap of the segment"
 NOT_FUNDED = "not funded: what it takes earns more elsewhere"
 NO_RESPONSE = "no response"
 SATURATED = "saturated: more brings nothing"
 BETWEEN = "balanced: its next unit earns what it would elsewhere"
 TIED = "tied: shares with others of equal return"
 IMPOSSIBLE = "nothing to give: a resource it takes is used up by least amounts, or zero"
-HELD = (AT_LOWER, AT_UPPER, SHARE, NOT_FUNDED, NO_RESPONSE, SATURATED, BETWEEN, TIED, IMPOSSIBLE)
+RISING = "rising: all that is to be had, and its next unit would earn more"
+UNITS = "whole units: one more or less earns less"
+NO_UNIT = "not funded: a whole unit earns more elsewhere, or does not fit"
+LEAST_IF = "least amount of what is funded"
+NO_LEAST = "not funded: its least amount earns more elsewhere, or does not fit"
+FIXED = "not funded: not worth its fixed cost"
+OTHER = "not funded: another of its group is"
+ELSEWHERE = "not funded: its customers are served as members of other segments"
+HELD = (
+    AT_LOWER, AT_UPPER, SHARE, CAPPED, NOT_FUNDED, NO_RESPONSE, SATURATED, BETWEEN, TIED, IMPOSSIBLE, RISING, UNITS,
+    NO_UNIT, LEAST_IF, NO_LEAST, FIXED, OTHER, ELSEWHERE,
+)  # fmt: skip
 NEAR = 1e-9
+# Kinds that leave a resource unused, and what is said of them.
+LEFT_BY = (
+    (AT_UPPER, "at the upper bound"),
+    (CAPPED, "at the contact cap"),
+    (SATURATED, "saturated"),
+    (NO_RESPONSE, "without response"),
+    (UNITS, "in whole units"),
+    (NO_UNIT, "for which a whole unit does not fit or pay"),
+    (NO_LEAST, "whose least amount does not fit or pay"),
+    (FIXED, "not worth the fixed cost"),
+    (OTHER, "of a group of which another is funded"),
+    (ELSEWHERE, "whose customers are served elsewhere"),
+)
 
 
 def what_holds(problem: Problem, x: Array, opportunity: Array) -> list[str]:
@@ -36,37 +62,96 @@ def what_holds(problem: Problem, x: Array, opportunity: Array) -> list[str]:
     with np.errstate(all="ignore"):
         at_upper = np.asarray(x >= problem.upper * (1 - NEAR))
         at_lower = np.asarray((x <= problem.lower * (1 + NEAR)) & (problem.lower > 0))
-        zero: NDArray[np.bool_] = np.asarray(x <= 0)
+        zero: Mask = np.asarray(x <= 0)
         first: Array = np.asarray(problem.slope(np.zeros(len(x))))
-        reach = problem.supply - problem.lower @ problem.use
+        mute = np.asarray(
+            problem.value(np.where(np.isfinite(problem.upper), np.maximum(problem.upper, 1.0), 1e12)) <= 0
+        )
+        needed = np.where(np.asarray(problem.optional), 0.0, problem.lower)
+        reach = problem.supply - problem.used(needed)
         exhausted = np.asarray((problem.use[:, reach <= NEAR * np.maximum(problem.supply, 1e-300)] > 0).any(axis=1))
-        fastest = np.where(np.isfinite(first), first, np.where(x > 0, problem.value(x) / x, np.inf))
+        fastest = np.where(np.isfinite(first) & (first > 0), first, np.where(x > 0, problem.value(x) / x, np.inf))
         flat = np.asarray(slope <= 1e-12 * fastest)
         straight = (problem.slope(0.5 * x) <= slope * (1 + 1e-9)) & (slope > 0)
-    in_floor = np.zeros(len(x), dtype=bool)
-    for floor in problem.floors:
-        taken = float(x[floor.positions] @ problem.use[floor.positions, floor.resource])
-        price = opportunity[floor.positions]
-        # held by the share: at its amount, and another unit earns less than the resources it takes are worth
-        if taken <= floor.amount * (1 + 1e-7):
-            in_floor[floor.positions] |= slope[floor.positions] < price * (1 - 1e-6)
+        rising = straight & np.array([not curve.concave for curve in problem.curves])
+    wanted = slope > opportunity * (1 + 1e-6)
+    in_floor, in_cap = _in_floor(problem, x, slope, opportunity), _in_cap(problem, x) & wanted
+    in_units = np.asarray((problem.use[:, np.asarray(problem.integer)] > 0).any(axis=1))
+    unfunded = _why_unfunded(problem, x, opportunity, in_units)
     words = []
     for i in range(len(x)):
-        if first[i] <= 0:
+        if mute[i]:
             words.append(NO_RESPONSE if zero[i] else AT_LOWER)
-        elif at_upper[i] and not zero[i]:
+        elif zero[i]:
+            if exhausted[i]:
+                words.append(IMPOSSIBLE)
+            elif problem.upper[i] == 0:
+                words.append(AT_UPPER)
+            else:
+                words.append(CAPPED if in_cap[i] else unfunded[i])
+        elif at_upper[i]:
             words.append(AT_UPPER)
-        elif in_floor[i] and not zero[i]:
+        elif in_cap[i]:
+            words.append(CAPPED)
+        elif in_floor[i]:
             words.append(SHARE)
+        elif at_lower[i] and problem.optional is not None and problem.optional[i]:
+            words.append(LEAST_IF)
         elif at_lower[i]:
             words.append(AT_LOWER)
-        elif zero[i]:
-            words.append(IMPOSSIBLE if exhausted[i] else AT_UPPER if problem.upper[i] == 0 else NOT_FUNDED)
+        elif in_units[i]:
+            words.append(UNITS)
         elif flat[i]:
             words.append(SATURATED)
         else:
-            words.append(TIED if straight[i] else BETWEEN)
+            words.append(RISING if rising[i] else TIED if straight[i] else BETWEEN)
     return words
+
+
+def _in_floor(problem: Problem, x: Array, slope: Array, opportunity: Array) -> Mask:
+    """Tell which items a share holds: it is at its amount, and another unit earns less than what it takes is worth."""
+    result = np.zeros(len(x), dtype=bool)
+    for floor in problem.floors:
+        here = floor.positions
+        taken = float(x[here] @ problem.use[here, floor.resource])
+        if taken <= floor.amount * (1 + 1e-7):
+            result[here] |= slope[here] < opportunity[here] * (1 - 1e-6)
+    return result
+
+
+def _in_cap(problem: Problem, x: Array) -> Mask:
+    result = np.zeros(len(x), dtype=bool)
+    for cap in problem.caps:
+        if float(x[cap.positions] @ cap.weights) >= cap.amount * (1 - 1e-7):
+            result[cap.positions] = True
+    return result
+
+
+def _why_unfunded(problem: Problem, x: Array, opportunity: Array, in_units: Mask) -> list[str]:
+    """Say of each item, were it not funded, why."""
+    result = [NOT_FUNDED] * len(x)
+    if not problem.is_discrete:
+        return result
+    optional, fixed_cost, fixed = (np.asarray(a) for a in (problem.optional, problem.fixed_cost, problem.fixed))
+    with np.errstate(all="ignore"):
+        reach = np.where(problem.use > 0, problem.supply / problem.use, np.inf).min(axis=1)
+        furthest = np.minimum(np.minimum(problem.upper, reach), 1e12)
+        best = np.clip(problem.effort_at(np.maximum(opportunity, 0.0)), 0.0, furthest)
+        # what it would earn above what it takes, were there no fixed cost and no least amount
+        surplus = problem.value(best) - opportunity * best
+    beside = np.zeros(len(x), dtype=bool)
+    for group in problem.exclusive:
+        beside[group] |= bool((x[group] > 0).any())
+    for i in np.flatnonzero(surplus > NEAR * np.maximum(problem.value(best), 1e-300)):
+        if beside[i]:
+            result[i] = OTHER
+        elif fixed_cost[i] > 0 or fixed[i].any():
+            result[i] = FIXED
+        elif optional[i]:
+            result[i] = NO_LEAST
+        elif in_units[i]:
+            result[i] = NO_UNIT
+    return result
 
 
 def why_left(
@@ -83,15 +168,20 @@ def why_left(
     for j, resource in enumerate(resources):
         price = float(solution.shadow_prices[j])
         unit = resource.unit or "unit"
+        takes = (problem.use[:, j] > 0).any() or np.asarray(problem.fixed)[:, j].any()
         if np.isinf(resource.amount):
             result.append("no limit")
         elif resource.amount == 0:
             result.append("there is none")
         elif left[j] <= 0:
             gain = f"saves {price:.4g}" if cost else f"brings {price:.4g}"
-            result.append(f"used up: one more {unit} {gain}" if price > 0 else "used up, to no avail at the margin")
-        elif not (problem.use[:, j] > 0).any():
+            idle = "used up; with these choices more of it alone brings nothing" if problem.is_discrete else ""
+            used_up = f"used up: one more {unit} {gain}"
+            result.append(used_up if price > 0 else idle or "used up, to no avail at the margin")
+        elif not takes:
             result.append("left: no action takes it")
+        elif resource.integer and left[j] < 1 - NEAR:
+            result.append("left: less than one whole unit")
         elif cost:
             result.append("left: the target is reached without it")
         else:
@@ -100,7 +190,7 @@ def why_left(
 
 
 def _reasons(problem: Problem, solution: Solution, holds: Sequence[str], j: int) -> str:
-    takers = np.flatnonzero(problem.use[:, j] > 0)
+    takers = np.flatnonzero((problem.use[:, j] > 0) | (np.asarray(problem.fixed)[:, j] > 0))
     others = [
         problem.resources[k]
         for k in np.flatnonzero(solution.shadow_prices > 0)
@@ -108,11 +198,11 @@ def _reasons(problem: Problem, solution: Solution, holds: Sequence[str], j: int)
     ]
     kinds = [holds[i] for i in takers.tolist()]
     parts = []
-    for word, text in ((AT_UPPER, "at the upper bound"), (SATURATED, "saturated"), (NO_RESPONSE, "without response")):
+    for word, text in LEFT_BY:
         n = kinds.count(word)
         if n:
             parts.append(f"{count(n, 'item')} {text}")
-    held = len(kinds) - sum(kinds.count(word) for word in (AT_UPPER, SATURATED, NO_RESPONSE))
+    held = len(kinds) - sum(kinds.count(word) for word, _ in LEFT_BY)
     if held and others:
         parts.append(f"{count(held, 'item')} held back by {name_some(others)}")
     return ", ".join(parts) or "what it would bring is nothing"

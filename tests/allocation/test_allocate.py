@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation.allocation import Allocation, InfeasibleError, Resource, UnboundedError, allocate
-from segmentation.curves import ExponentialCurve, HillCurve, LinearCurve, LogCurve, PowerCurve
+from segmentation.curves import ExponentialCurve, LinearCurve, LogCurve, PowerCurve
 
 MONEY = Resource("budget", 98.0, unit="EUR")
 TWO = {"loyal": LogCurve(300.0, 1.0, randomized=True), "new": LogCurve(100.0, 1.0, randomized=True)}
@@ -336,8 +336,7 @@ def test_flat_curves_leave_the_rest():
         (lambda: allocate({}, MONEY), ValueError, "curves is empty"),
         (lambda: allocate([LogCurve(1, 1)], MONEY), TypeError, "curves must map each segment"),
         (lambda: allocate({"a": 3.0}, MONEY), TypeError, "curve of 'a' must be a ResponseCurve"),
-        (lambda: allocate({"a": {}}, MONEY), ValueError, "curves is empty"),
-        (lambda: allocate({"a": HillCurve(10, 2, 2.0)}, MONEY), ValueError, "'a'.* S-shaped"),
+        (lambda: allocate({"a": {}}, MONEY), ValueError, "curves has no action for 'a'"),
         (lambda: allocate(TWO, []), ValueError, "no resource was given"),
         (lambda: allocate(TWO, 98.0), TypeError, "resources must be a Resource"),
         (lambda: allocate(TWO, [MONEY, MONEY]), ValueError, "repeated: 'budget'"),
@@ -345,6 +344,19 @@ def test_flat_curves_leave_the_rest():
         (lambda: allocate(TWO, [MONEY, Resource("hours", 3)]), ValueError, "uses must say"),
         (lambda: allocate(TWO, MONEY, uses={"loyal": {"budget": 1}}), ValueError, "does not say what \"'new'\" takes"),
         (lambda: allocate(TWO, MONEY, uses={"loyal": {"time": 1}, "new": {"budget": 1}}), ValueError, "names 'time'"),
+        (
+            lambda: allocate(TWO, MONEY, uses={"loyal": {"budget": "2 USD"}, "new": {"budget": 1}}),
+            TypeError,
+            "uses of 'loyal' of 'budget' must be a number, got '2 USD'",
+        ),
+        (
+            lambda: allocate(
+                {"call": {"call": LogCurve(1, 1)}, "b": {"call": LogCurve(1, 1)}}, MONEY, bounds={"call": (1, 2)}
+            ),
+            ValueError,
+            r"'call' is a segment and an action: use \(segment, action\)",
+        ),
+        (lambda: Resource("budget", 5, unit=3), TypeError, "unit of resource 'budget' must be text"),
         (lambda: allocate(TWO, MONEY, uses={"budget": -1.0}), ValueError, "finite and 0 or more, got -1.0"),
         (lambda: allocate(TWO, MONEY, bounds={"loyal": (5, 3)}), ValueError, "lower bound is above the upper bound"),
         (lambda: allocate(TWO, MONEY, bounds={"loyl": (0, 3)}), ValueError, "nearest: 'loyal'"),
@@ -376,6 +388,35 @@ def test_flat_curves_leave_the_rest():
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_splits_say_what_they_do_not_keep():
+    plan = allocate(TWO, MONEY, bounds={"new": (60, None), "loyal": (None, 38)}, current={"loyal": 90, "new": 8})
+    assert plan.comparison.loc["equal split", "breaks"] == "least amounts"
+    assert plan.comparison.loc["current", "breaks"] == "least amounts, upper bounds"
+    assert "current: " in str(plan)
+    assert "although it does not keep least amounts, upper bounds" in str(plan)
+
+
+def test_risk_takes_the_place_of_the_total():
+    """Of two equal curves the uncertain one gets less where the worst tenth counts."""
+    rng = np.random.default_rng(3)
+    draws = np.column_stack([200 * np.exp(rng.normal(-0.32, 0.8, 400)), np.ones(400)])
+    curves = {
+        "sure": TWO["loyal"].rescaled(outcome=2 / 3),
+        "unsure": LogCurve(200.0, 1.0, draws=draws, randomized=True),
+    }
+    neutral = allocate(curves, MONEY, contact_cap=5, n_customers={"sure": 50, "unsure": 50})
+    plan = allocate(curves, MONEY, risk=("cvar", 0.1), contact_cap=5, n_customers={"sure": 50, "unsure": 50})
+    assert neutral.efforts.tolist() == pytest.approx([49, 49])
+    assert plan.efforts["unsure", "effort"] < 40
+    assert plan.risk is not None
+    assert plan.settings["risk"]
+    assert plan.scenarios.loc[("budget", 0.1), "criterion"] > plan.scenarios.loc[("budget", -0.1), "criterion"]
+    with pytest.raises(ValueError, match='risk is for objective="return"'):
+        allocate(curves, MONEY, risk=("cvar", 0.1), objective="cost", target=3.0)
+    with pytest.raises(ValueError, match="risk and overlap"):
+        allocate(curves, MONEY, risk=("cvar", 0.1), overlap={("sure", "unsure"): 4})
 
 
 def test_result_protocol():

@@ -9,7 +9,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 from segmentation.allocation import AllocationDisplay, CurvesDisplay, Resource, allocate
-from segmentation.curves import LogCurve, PowerCurve
+from segmentation.curves import HillCurve, LogCurve, PowerCurve
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,25 @@ def test_unfunded_and_endless_slopes_are_drawn():
     curves = {"a": PowerCurve(1.0, 0.5), "b": LogCurve(0.0, 1.0)}
     result = allocate(curves, Resource("budget", 0.0))
     assert len(result.plot_curves().axes_) == 2
+
+
+def test_choices_are_drawn():
+    """S-shaped curves go on to where they flatten, whole units are marked, and why nothing is funded is the title."""
+    curves = {"a": HillCurve(100.0, 40.0, 3.0), "b": HillCurve(10.0, 40.0, 3.0)}
+    result = allocate(curves, Resource("agents", 3.5, integer=True), uses={"agents": 0.05})
+    display = result.plot_curves()
+    first, second = display.curves
+    assert first["chosen"] == pytest.approx(60.0)
+    assert first["units"][:4] == pytest.approx([0, 20, 40, 60])
+    marks = np.asarray(display.axes_[0].collections[0].get_offsets())
+    assert marks[:, 1] == pytest.approx(curves["a"].value(marks[:, 0]))
+    assert second["value"][-1] >= 8.5
+    assert "not funded: a whole unit earns" in display.axes_[1].get_title(loc="left")
+    # a steep line of what is not funded does not flatten the curve
+    steep = allocate({"a": LogCurve(300, 50.0), "b": LogCurve(300, 1.0)}, Resource("budget", 9.0), bounds={"a": (0, 0)})
+    for ax, item in zip(steep.plot_curves().axes_, steep.plot_curves().curves, strict=True):
+        assert ax.get_ylim()[1] <= 1.2 * item["value"].max()
+    bars = AllocationDisplay.from_allocation(
+        allocate({"a": LogCurve(30, 1.0), "b": LogCurve(20, 1.0)}, Resource("budget", 9.0), fixed_costs={"budget": 2.0})
+    )
+    assert bars.values["plan"].sum() == pytest.approx(9.0)

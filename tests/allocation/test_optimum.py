@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segmentation.allocation import Resource, allocate
 from segmentation.allocation._concave import solve_concave
 from segmentation.allocation._cost import solve_cost
 from segmentation.allocation._problem import CURVATURES, Problem
@@ -142,3 +143,17 @@ def test_curve_of_another_family():
         )
 
     assert solve_concave(problem(_Root)).x == pytest.approx([9.0, 1.0], rel=1e-6)
+
+
+def test_shares_of_segments_with_and_without_a_flat_end():
+    curves = {
+        ("a", "x"): ExponentialCurve(10.0, 1.0),
+        ("a", "y"): LogCurve(5.0, 1.0),
+        ("b", "x"): LogCurve(4.0, 1.0),
+        ("b", "y"): LogCurve(3.0, 1.0),
+    }
+    plan = allocate(curves, Resource("budget", 200.0), bounds=(0, 150), min_share=0.3)
+    taken = plan.table.groupby("segment")["budget"].sum()
+    assert taken.sum() == pytest.approx(200.0)
+    assert (taken >= 60.0 - 1e-6).all()
+    assert plan.gap <= 1e-6

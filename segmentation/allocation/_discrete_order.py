@@ -1,0 +1,85 @@
+"""An order of items that depends on their numbers only, so that neither their names nor their order matter."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.allocation._problem import Problem
+
+__all__ = ["canonical_order", "reordered"]
+
+Index = NDArray[np.int64]
+# Rounds in which items are told apart by whom they share groups and floors with.
+ROUNDS = 3
+
+
+def canonical_order(problem: Problem) -> Index:
+    """Return the positions of the items, sorted by their own numbers; equal ones stay in the order given."""
+    n = len(problem.items)
+    names = sorted({type(curve).__name__ for curve in problem.curves})
+    width = max(params.shape[1] for _, _, params in problem.stacks)
+    curves = np.full((n, width + 1), -1.0)
+    for family, where, params in problem.stacks:
+        curves[where, 0] = names.index(family.__name__)
+        rows = np.arange(n)[where]
+        curves[rows[:, None], np.arange(1, params.shape[1] + 1)] = params
+    columns = [
+        curves, problem.use, np.asarray(problem.fixed), np.asarray(problem.fixed_cost)[:, None],
+        problem.lower[:, None], problem.upper[:, None], np.asarray(problem.optional)[:, None],
+    ]  # fmt: skip
+    _, colour = np.unique(np.hstack(columns).astype(np.float64), axis=0, return_inverse=True)
+    colour = colour.ravel()
+    if problem.exclusive or problem.floors:
+        for _ in range(ROUNDS):
+            told = [(int(c), *extra) for c, extra in zip(colour, _company(problem, colour), strict=True)]
+            colour = _ranks(told)
+    return np.argsort(colour, kind="stable")
+
+
+def _company(problem: Problem, colour: Index) -> list[tuple[Any, ...]]:
+    """Return for each item the groups and floors that it is in, by the colours of those in them."""
+    groups: list[list[Any]] = [[] for _ in problem.items]
+    floors: list[list[Any]] = [[] for _ in problem.items]
+    for group in problem.exclusive:
+        signature = tuple(sorted(colour[group].tolist()))
+        for i in group.tolist():
+            groups[i].append(signature)
+    for floor in problem.floors:
+        signature = (floor.resource, floor.amount, *sorted(colour[floor.positions].tolist()))
+        for i in floor.positions.tolist():
+            floors[i].append(signature)
+    return [(tuple(sorted(g)), tuple(sorted(f))) for g, f in zip(groups, floors, strict=True)]
+
+
+def _ranks(keys: Sequence[Hashable]) -> Index:
+    place = {key: k for k, key in enumerate(sorted(set(keys)))}  # type: ignore[type-var]
+    return np.array([place[key] for key in keys], dtype=np.int64)
+
+
+def reordered(problem: Problem, order: Index) -> tuple[Problem, list[int]]:
+    """Return the problem with its items in another order, and where its floors stood before."""
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    moved = [dataclasses.replace(floor, positions=np.sort(place[floor.positions])) for floor in problem.floors]
+    ranks = sorted(range(len(moved)), key=lambda k: (moved[k].resource, moved[k].amount, moved[k].positions.tolist()))
+    groups = sorted((np.sort(place[group]) for group in problem.exclusive), key=lambda group: group.tolist())
+    result = dataclasses.replace(
+        problem,
+        items=tuple(problem.items[i] for i in order),
+        curves=tuple(problem.curves[i] for i in order),
+        use=problem.use[order],
+        lower=problem.lower[order],
+        upper=problem.upper[order],
+        floors=tuple(moved[k] for k in ranks),
+        optional=np.asarray(problem.optional)[order],
+        fixed=np.asarray(problem.fixed)[order],
+        fixed_cost=np.asarray(problem.fixed_cost)[order],
+        exclusive=tuple(groups),
+        _stacks_given=None,
+    )
+    return result, ranks
