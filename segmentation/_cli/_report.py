@@ -109,10 +109,10 @@ def _add_plan(report: Report, plan: Plan) -> None:
     if plan.is_example:
         title = f"Illustration: {title[0].lower()}{title[1:]}"
         opening = f"This shows what a plan looks like, and is no advice: {plan.note}."
-    report.add(plan.allocation, title, "\n\n".join(text for text in (opening, period) if text))
+    report.add(plan.allocation, title, "\n\n".join(text for text in (opening, period) if text), tables=["resources"])
     if plan.misallocation is not None:
         example = "Illustration: what" if plan.is_example else "What"
-        report.add(plan.misallocation, f"{example} today's split costs", opening)
+        report.add(plan.misallocation, f"{example} today's split costs", opening, tables=["by_segment", "by_cause"])
 
 
 def _add_checks(report: Report, result: Result, settings: Settings) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import name_some
 from segmentation.allocation._cells import Cells
 from segmentation.allocation._comparison import split
 from segmentation.allocation._contacts import read_customers
-from segmentation.allocation._keys import by_item, by_segment
+from segmentation.allocation._keys import amount_of, as_mapping, by_item, by_segment, named
 from segmentation.allocation._problem import Problem
 from segmentation.allocation._resource import Resource
 
@@ -26,7 +25,8 @@ OBJECTIVES = ("return", "cost")
 
 def segments_of(curves: Any) -> list[Any]:
     """Return the segments of curves; what is wrong with them is said later."""
-    keys = curves if isinstance(curves, Mapping) else ()
+    named_by = as_mapping(curves)
+    keys = named_by if isinstance(named_by, Mapping) else ()
     return list(dict.fromkeys(key[0] if isinstance(key, tuple) and len(key) == 2 else key for key in keys))
 
 
@@ -96,26 +96,20 @@ def other_splits(problem: Problem, current: Any, revenue: Any) -> dict[str, Arra
     if current is not None:
         efforts = np.zeros(len(problem.items))
         for i, effort in by_item(current, problem.items, "current").items():
-            efforts[i] = _finite(effort, f"current effort of {problem.items[i]!r}")
+            efforts[i] = amount_of(effort, f"the current effort of {named(problem.items[i])}")
         result["current"] = efforts
     return result
 
 
 def _weights(problem: Problem, revenue: Any) -> dict[Any, float]:
     segments = list(dict.fromkeys(segment for segment, _ in problem.items))
-    given = revenue.to_dict() if isinstance(revenue, pd.Series) else revenue
-    weights = by_segment(given, problem.items, "revenue")
+    if not isinstance(as_mapping(revenue), Mapping):
+        raise TypeError(f"revenue must map each segment to its revenue, such as {{'loyal': 5000}}, got {revenue!r}.")
+    weights = by_segment(revenue, problem.items, "revenue")
     missing = [segment for segment in segments if segment not in weights]
     if missing:
         raise ValueError(f"revenue has nothing for {name_some(missing)}.")
-    result = {segment: _finite(weights[segment], f"revenue of {segment!r}") for segment in segments}
+    result = {segment: amount_of(weights[segment], f"the revenue of {segment!r}") for segment in segments}
     if sum(result.values()) <= 0:
         raise ValueError("revenue is 0 for every segment: there is nothing to split by.")
-    return result
-
-
-def _finite(value: Any, what: str) -> float:
-    result = float(value)
-    if not (math.isfinite(result) and result >= 0):
-        raise ValueError(f"{what} must be finite and 0 or more, got {value!r}.")
     return result

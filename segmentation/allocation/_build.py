@@ -206,10 +206,10 @@ def _used_and_left(problem: Problem, x: Array) -> tuple[Array, Array]:
 
 def _warnings(found: Found, rests: Sequence[tuple[Resource, float, str]]) -> tuple[str, ...]:
     problem, solution = found.problem, found.solution
-    by_sentence: dict[str, list[str]] = {}
+    by_sentence: dict[str, list[Any]] = {}
     for (segment, _), curve in zip(problem.items, problem.curves, strict=True):
         for sentence in curve.caveats:
-            by_sentence.setdefault(sentence, []).append(str(segment))
+            by_sentence.setdefault(sentence, []).append(segment)
     result = [f"{sentence} (Curves of {name_some(dict.fromkeys(who))}.)" for sentence, who in by_sentence.items()]
     with_draws = sum(curve.draws is not None for curve in problem.curves)
     if 0 < with_draws < len(problem.curves):

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation._format import name_some
+from segmentation.allocation._errors import InfeasibleError
 from segmentation.allocation._interior import Point, interior_point
 from segmentation.allocation._problem import Problem, Solution
 from segmentation.allocation._reduced import Reduced, reduce_problem, with_flat_parts, with_floors_as_bounds
@@ -19,6 +21,8 @@ POLISHED = 1e-7
 # Newton's method on the prices has done it where the proven gap is this small; it may take so many steps.
 PRICES_DO = 1e-11
 MAX_PRICE_STEPS = 40
+# A share that is missed by more than this, relative to it, cannot be met.
+SHORT = 1e-7
 # A plan is called optimal where it is proven to be this near.
 PROVEN = 1e-6
 # Halvings of the interval of log prices that the search starts from.
@@ -49,9 +53,9 @@ def solve_concave(problem: Problem) -> Solution:
     whole = with_flat_parts(with_floors_as_bounds(problem))
     if len(whole.items) > len(problem.items):
         found = solve_concave(whole)
-        n, extra = len(problem.items), found.x[len(problem.items) :]
+        n = len(problem.items)
         x = found.x[:n].copy()
-        np.add.at(x, [i for i, _ in whole.items[n:]], extra)
+        np.add.at(x, [i for i, _ in whole.items[n:]], _needed_extra(whole, n, found.x))
         return dataclasses.replace(found, x=x)
     reduced = reduce_problem(whole)
     n_rows = len(problem.supply) + len(problem.floors)
@@ -62,6 +66,19 @@ def solve_concave(problem: Problem) -> Solution:
     prices = np.zeros(n_rows)
     prices[reduced.rows] = y * reduced.scale / reduced.row_scale
     return _solution(reduced, reduced.efforts(t), prices, gap, iterations)
+
+
+def _needed_extra(whole: Problem, n: int, x: Array) -> Array:
+    """Return what the second parts, which bring nothing, must have for the sake of the shares, and no more."""
+    keep = np.zeros(len(x))
+    for floor in whole.floors:
+        second = floor.positions[floor.positions >= n]
+        first = floor.positions[floor.positions < n]
+        extra = float(x[second] @ whole.use[second, floor.resource])
+        short = floor.amount - float(x[first] @ whole.use[first, floor.resource])
+        if extra > 0 and short > 0:
+            keep[second] = np.maximum(keep[second], min(short / extra, 1.0))
+    return np.asarray((keep * x)[n:])
 
 
 def _start(reduced: Reduced) -> tuple[Array, Array]:
@@ -148,8 +165,21 @@ def _dual(reduced: Reduced, y: Array) -> tuple[Array, float]:
 
 def _solution(reduced: Reduced, x: Array, prices: Array, gap: float, iterations: int) -> Solution:
     n = len(reduced.problem.supply)
-    status = "optimal" if gap <= PROVEN else "within gap"
+    if np.isinf(gap):
+        _check_floors(reduced.problem, x)
+    status = "optimal" if gap <= PROVEN else "within gap" if np.isfinite(gap) else "stopped"
     return Solution(x, prices[:n], max(gap, 0.0), status, prices[n:], iterations)
+
+
+def _check_floors(problem: Problem, x: Array) -> None:
+    """Raise InfeasibleError where shares cannot be met: the search then ends without them."""
+    short = [
+        f"{floor.segment!r} gets at least {floor.amount:.6g} of {problem.resources[floor.resource]!r}"
+        for floor in problem.floors
+        if float(x[floor.positions] @ problem.use[floor.positions, floor.resource]) < floor.amount * (1 - SHORT)
+    ]
+    if short:
+        raise InfeasibleError(f"no plan keeps all least shares within what there is: {name_some(short)}.", tuple(short))
 
 
 def _gap(reduced: Reduced, t: Array, y: Array) -> float:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from segmentation._format import name_some
-from segmentation.allocation._keys import amount_of, by_segment, named, spread
+from segmentation.allocation._keys import amount_of, as_mapping, by_segment, named, spread
 from segmentation.allocation._problem import Cap
 
 __all__ = ["read_caps", "read_customers"]
@@ -20,7 +19,7 @@ Items = Sequence[tuple[Any, Any]]
 
 def read_customers(given: Any, items: Items) -> dict[Any, float]:
     """Return the number of customers by segment."""
-    plain = given.to_dict() if isinstance(given, pd.Series) else given
+    plain = as_mapping(given)
     if not isinstance(plain, Mapping):
         raise TypeError(f"n_customers must map each segment to its number of customers, got {given!r}.")
     found = by_segment(plain, items, "n_customers")

@@ -17,6 +17,7 @@ from segmentation.allocation._discrete_order import canonical_order, reordered
 from segmentation.allocation._discrete_pieces import CONCAVE, Pieces, first_pieces
 from segmentation.allocation._discrete_plan import plan_of
 from segmentation.allocation._errors import InfeasibleError
+from segmentation.allocation._keys import named
 from segmentation.allocation._problem import Problem, Solution
 
 __all__ = ["solve_discrete"]
@@ -355,15 +356,15 @@ def _conflict(problem: Problem) -> InfeasibleError:
     for group in problem.exclusive:
         both = [i for i in group.tolist() if required[i]]
         if len(both) > 1:
-            demands = [f"{problem.items[i]!r} gets at least {problem.lower[i]:g}" for i in both[:2]]
-            rule = f"at most one of {name_some(problem.items[i] for i in group.tolist())} gets anything"
+            demands = [f"{named(problem.items[i])} gets at least {problem.lower[i]:g}" for i in both[:2]]
+            rule = f"at most one of {', '.join(named(problem.items[i]) for i in group.tolist())} gets anything"
             return InfeasibleError(f"no plan meets all requirements: {'; '.join([*demands, rule])}.", (*demands, rule))
     whole = np.asarray(problem.integer)
-    demands = [f"{problem.items[i]!r} gets at least {problem.lower[i]:g}" for i in np.flatnonzero(required)]
+    demands = [f"{named(problem.items[i])} gets at least {problem.lower[i]:g}" for i in np.flatnonzero(required)]
     demands += [
         f"{f.segment!r} gets at least {f.amount:g} of {problem.resources[f.resource]!r}" for f in problem.floors
     ]
-    demands += [f"at most one of {name_some(problem.items[i] for i in g)} gets anything" for g in problem.exclusive]
+    demands += [f"at most one of {', '.join(named(problem.items[i]) for i in g)} gets anything" for g in problem.exclusive]
     demands += [
         f"there are {problem.supply[j]:g} of {problem.resources[j]!r}{', in whole units' if whole[j] else ''}"
         for j in np.flatnonzero(np.isfinite(problem.supply))

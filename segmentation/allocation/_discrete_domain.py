@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import name_some
 from segmentation.allocation._errors import InfeasibleError, UnboundedError
+from segmentation.allocation._keys import named
 from segmentation.allocation._problem import Problem
 from segmentation.curves import HillCurve
 from segmentation.curves._curve import FAMILIES
@@ -151,7 +152,7 @@ def _reach(problem: Problem, required: NDArray[np.bool_], fixed: Array) -> Array
     short = np.flatnonzero(needed - problem.supply > TOLERANCE * scale)
     if len(short):
         named = name_some([problem.resources[j] for j in short])
-        demands = tuple(f"{problem.items[i]!r} gets at least {problem.lower[i]:g}" for i in np.flatnonzero(required))
+        demands = tuple(f"{named(problem.items[i])} gets at least {problem.lower[i]:g}" for i in np.flatnonzero(required))
         raise InfeasibleError(
             f"the least amounts, with what they take once, need more than there is of {named}: lower one of the least "
             "amounts, or provide more.",
@@ -177,13 +178,13 @@ def _inflections(problem: Problem, curves: CurveTable, lower: Array, upper: Arra
             result[i] = curve.half * ((curve.shape - 1) / (curve.shape + 1)) ** (1 / curve.shape)
         elif not np.isfinite(upper[i]):
             raise ValueError(
-                f"the curve of {problem.items[i]!r} is S-shaped and of a class of your own ({type(curve).__name__}): "
+                f"the curve of {named(problem.items[i])} is S-shaped and of a class of your own ({type(curve).__name__}): "
                 "give the item an upper bound, so that it is known where to look for its inflection."
             )
         elif upper[i] > lower[i]:
             found = _peak(curves, i, float(lower[i]), float(upper[i]))
             if found is None:
-                strange.append(f"{problem.items[i]!r} ({type(curve).__name__})")
+                strange.append(f"{named(problem.items[i])} ({type(curve).__name__})")
             else:
                 result[i] = found
     if strange:
@@ -238,7 +239,7 @@ def _flattened(
     if endless.any():
         i = int(np.flatnonzero(endless)[0])
         raise UnboundedError(
-            f"nothing limits the effort of {problem.items[i]!r}: it takes no resource that ends, has no upper bound, "
+            f"nothing limits the effort of {named(problem.items[i])}: it takes no resource that ends, has no upper bound, "
             "and its curve never flattens. Give it an upper bound."
         )
     # whole units may have to go a little further than where the curve flattens
@@ -262,7 +263,7 @@ def _units(problem: Problem, i: int, lower: float, upper: float) -> tuple[float,
     last = int(np.floor(use[j] * upper + fixed[j] + TOLERANCE * max(1.0, use[j] * upper)))
     if last - first > MOST_UNITS:
         raise ValueError(
-            f"{problem.items[i]!r} can take {last - first:,} whole units of {problem.resources[j]!r}: too many to look "
+            f"{named(problem.items[i])} can take {last - first:,} whole units of {problem.resources[j]!r}: too many to look "
             "at each. So many need not be whole: use integer=False, and round."
         )
     units = np.arange(first, last + 1)
@@ -281,7 +282,7 @@ def _no_effort(problem: Problem, stuck: Index) -> InfeasibleError:
     whole = [problem.resources[j] for j in np.flatnonzero(np.asarray(problem.integer))]
     why = f" with whole units of {name_some(whole)}" if whole else ""
     demands = tuple(
-        f"{problem.items[i]!r} gets {problem.lower[i]:g} to {problem.upper[i]:g}{why}" for i in stuck.tolist()
+        f"{named(problem.items[i])} gets {problem.lower[i]:g} to {problem.upper[i]:g}{why}" for i in stuck.tolist()
     )
     return InfeasibleError(
         f"no effort is possible for what must get some: {name_some(demands)}. Widen the bounds, or make it optional.",

@@ -38,7 +38,8 @@ def plan_of(domain: Domain, pieces: Pieces, choice: Choice) -> tuple[Array, Solu
     # a concave piece may have been narrowed to what was thought to matter: the whole of it is allowed
     bent = np.maximum(domain.lower, domain.inflection)
     low = np.where(free, np.minimum(low, bent), low)
-    high = np.where(free, np.maximum(high, domain.upper), high)
+    # ... and beyond what the resources allow it: what ends it then is the resource, which so gets its price
+    high = np.where(free, np.maximum(high, problem.upper), high)
     stepped = np.zeros(n, dtype=bool)
     stepped[item] = pieces.step[chosen] > 0
     supply = problem.supply - np.asarray(problem.fixed)[funded].sum(axis=0)

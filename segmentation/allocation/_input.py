@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segmentation._format import name_some
 from segmentation.allocation._choices import read_exclusive, read_fixed_costs, read_minimum
 from segmentation.allocation._contacts import read_caps
-from segmentation.allocation._keys import ONLY_ACTION, amount_of, by_item, by_segment, named
+from segmentation.allocation._keys import ONLY_ACTION, amount_of, as_mapping, by_item, by_segment, named
 from segmentation.allocation._problem import Floor, Problem
 from segmentation.allocation._resource import Resource
 from segmentation.curves import ResponseCurve
@@ -39,6 +39,7 @@ def as_resources(resources: Any) -> tuple[Resource, ...]:
 
 
 def _items(curves: Any) -> tuple[list[tuple[Any, Any]], list[ResponseCurve]]:
+    curves = as_mapping(curves)
     if not isinstance(curves, Mapping):
         raise TypeError(
             "curves must map each segment to its ResponseCurve (or to {action: curve}), or (segment, action) to it; "
@@ -110,10 +111,10 @@ def _bounds(bounds: Any, items: Sequence[tuple[Any, Any]]) -> tuple[Array, Array
     if bounds is None:
         return lower, upper
     found = (
-        by_item(bounds, items, "bounds") if isinstance(bounds, Mapping) else dict.fromkeys(range(len(items)), bounds)
+        by_item(bounds, items, "bounds") if isinstance(as_mapping(bounds), Mapping) else dict.fromkeys(range(len(items)), bounds)
     )
     for i, pair in found.items():
-        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        if isinstance(pair, str) or not isinstance(pair, Sequence | np.ndarray) or len(pair) != 2:
             raise TypeError(f"bounds of {named(items[i])} must be (least, most), None for an open end, got {pair!r}.")
         if pair[0] is not None:
             lower[i] = amount_of(pair[0], f"the lower bound of {named(items[i])}")

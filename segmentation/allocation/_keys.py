@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from segmentation._format import name_some, nearest
 
-__all__ = ["ONLY_ACTION", "amount_of", "by_item", "by_segment", "named", "spread"]
+__all__ = ["ONLY_ACTION", "amount_of", "as_mapping", "by_item", "by_segment", "named", "spread"]
 
 # The action of a segment for which none is named.
 ONLY_ACTION = "effort"
@@ -20,11 +22,17 @@ def named(item: tuple[Any, Any]) -> str:
     return repr(segment) if action == ONLY_ACTION else f"{segment!r} ({action})"
 
 
+def as_mapping(given: Any) -> Any:
+    """Return a pandas Series, such as the efforts of another plan, as a dict; anything else as it is."""
+    return given.to_dict() if isinstance(given, pd.Series) else given
+
+
 def by_item(given: Any, items: Sequence[tuple[Any, Any]], what: str) -> dict[int, Any]:
     """Spread what was given per (segment, action), per action or per segment over the positions of the items.
 
-    The more specific wins. Keys that name nothing are an error.
+    The more specific wins; a pandas Series counts as a mapping. Keys that name nothing are an error.
     """
+    given = as_mapping(given)
     if not isinstance(given, Mapping):
         raise TypeError(f"{what} must map segments, actions or (segment, action) to values, got {given!r}.")
     segments = {segment for segment, _ in items}
@@ -52,6 +60,7 @@ def by_item(given: Any, items: Sequence[tuple[Any, Any]], what: str) -> dict[int
 def by_segment(given: Any, items: Sequence[tuple[Any, Any]], what: str) -> dict[Any, Any]:
     """Return what was given per segment, or for every segment where it is one value."""
     segments = list(dict.fromkeys(segment for segment, _ in items))
+    given = as_mapping(given)
     if not isinstance(given, Mapping):
         return dict.fromkeys(segments, given)
     names = set(segments)
@@ -74,6 +83,7 @@ def amount_of(value: Any, what: str, *, infinite: bool = False) -> float:
 
 def spread(given: Any, items: Sequence[tuple[Any, Any]], what: str) -> dict[int, Any]:
     """Return values as `by_item` does, or one value for all."""
+    given = as_mapping(given)
     if isinstance(given, Mapping):
         return by_item(given, items, what)
     return dict.fromkeys(range(len(items)), given)

@@ -118,12 +118,23 @@ def cause_figures(
     )
     found = plain(split(point, plan)[0] + charged) if study is None else figures(study, split, level, charged)
     names = [WRONG_SEGMENTS, WRONG_AMOUNTS, COARSE, UNUSED]
-    result = dict(zip(names, found, strict=True))
+    # what cancels but for the last digits is nothing
+    noise = 1e-9 * float(np.abs(net_value(problem, point, plan)).sum() + problem.used(plan) @ prices)
+    result = {name: _without_noise(figure, noise) for name, figure in zip(names, found, strict=True)}
     # at an estimated price, whose uncertainty is not followed
     unused = found[3].uncorrected
-    if abs(unused) <= 1e-9 * float(problem.used(plan) @ prices):
+    if abs(unused) <= noise:
         unused = 0.0
     result[UNUSED] = Figure(unused, np.nan, np.nan, unused)
     if common is None:
         del result[COARSE]
     return result
+
+
+def _without_noise(figure: Figure, noise: float) -> Figure:
+    """Return the figure with a plain 0 for what is smaller than rounding."""
+
+    def cleaned(value: float) -> float:
+        return 0.0 if abs(value) <= noise else value
+
+    return Figure(*(cleaned(v) for v in (figure.value, figure.low, figure.high, figure.uncorrected)))

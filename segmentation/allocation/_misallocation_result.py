@@ -92,6 +92,11 @@ class Misallocation:
             f"the recommended plan is expected to bring {told(self.gain, level)}{per} more than today's",
         )
 
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What stands below the headline, sentence by sentence."""
+        return tuple(f"{line[0].upper()}{line[1:]}." for line in self._lines())
+
     # ------------------------------------------------------------------ as a result
     def to_pandas(self) -> pd.DataFrame:
         """Return the table of figures."""

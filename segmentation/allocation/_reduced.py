@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.allocation._errors import InfeasibleError, UnboundedError
+from segmentation.allocation._keys import named
 from segmentation.allocation._problem import Problem
 from segmentation.curves import LinearCurve
 
@@ -97,7 +98,7 @@ def reduce_problem(problem: Problem) -> Reduced:
     if endless.any():
         i = int(np.flatnonzero(endless)[0])
         raise UnboundedError(
-            f"nothing limits the effort of {problem.items[i]!r}: it takes no resource that ends, has no upper bound, "
+            f"nothing limits the effort of {named(problem.items[i])}: it takes no resource that ends, has no upper bound, "
             "and its curve never flattens. Give it an upper bound."
         )
     free = np.flatnonzero((upper - lower > NOTHING * np.maximum(np.abs(lower), 1e-300)) & (upper > lower))

@@ -48,7 +48,10 @@ def floor_text(problem: Problem, k: int, resources: Sequence[Resource]) -> str:
     floor = problem.floors[k]
     resource = resources[floor.resource]
     share = floor.amount / resource.amount
-    return f"{floor.segment!r} gets at least {100 * share:.4g} % of {resource.name!r} ({resource.of(floor.amount)})"
+    none = "" if len(floor.positions) else ", and no action of it takes any"
+    return (
+        f"{floor.segment!r} gets at least {100 * share:.4g} % of {resource.name!r} ({resource.of(floor.amount)}){none}"
+    )
 
 
 def requirements(problem: Problem, resources: Sequence[Resource], cells: Cells | None = None) -> list[Requirement]:
@@ -143,7 +146,9 @@ def _of_choices(problem: Problem, resources: Sequence[Resource]) -> list[Require
         result.append(Requirement(text, (_at_most(n + group, np.ones(len(group)), 1.0),)))
     for m, j in enumerate(np.flatnonzero(np.asarray(problem.integer)).tolist()):
         rows = []
-        for i in np.flatnonzero(problem.use[:, j] > 0).tolist():
+        # what is taken once comes in whole units, too, where effort itself takes none
+        takes = (problem.use[:, j] > 0) | (np.asarray(problem.fixed)[:, j] > 0)
+        for i in np.flatnonzero(takes).tolist():
             where = np.array([i, n + i, (2 + m) * n + i])
             row = np.array([problem.use[i, j], np.asarray(problem.fixed)[i, j], -1.0])
             rows.append((where, row, 0.0, 0.0))
@@ -165,10 +170,17 @@ def is_possible(chosen: Sequence[Requirement], problem: Problem, cells: Cells | 
     n, n_whole = len(problem.items), int(np.asarray(problem.integer).sum())
     n_shares = 0 if cells is None else int(cells.member.sum())
     width = (2 + n_whole) * n + n_shares
-    scale = np.array([max(abs(limit), float(np.abs(row).max()), 1e-12) for _, row, _, limit in rows])
+    # efforts are counted in what is needed of them at most, and rows in their largest part: units do not matter
+    furthest = _furthest(problem)
+    unit = np.ones(width)
+    unit[:n] = np.where(furthest > 0, furthest, 1.0)
+    parts = [row * unit[where] for where, row, _, _ in rows]
+    scale = np.array(
+        [max(float(np.abs(part).max()), 1e-12 * abs(row[3]), 1e-300) for part, row in zip(parts, rows, strict=True)]
+    )
     matrix = csr_array(
         (
-            np.concatenate([row / s for (_, row, _, _), s in zip(rows, scale, strict=True)]),
+            np.concatenate([part / s for part, s in zip(parts, scale, strict=True)]),
             (
                 np.repeat(np.arange(len(rows)), [len(where) for where, *_ in rows]),
                 np.concatenate([where for where, *_ in rows]),
@@ -177,13 +189,13 @@ def is_possible(chosen: Sequence[Requirement], problem: Problem, cells: Cells | 
         shape=(len(rows), width),
     )
     low = np.array([row[2] for row in rows]) / scale
-    high = np.array([row[3] for row in rows]) / scale + TOLERANCE
+    high = np.array([row[3] for row in rows]) / scale
+    high += TOLERANCE * np.maximum(np.abs(high), 1.0)
     # what gets effort is funded; only items for which that matters are asked
     everything = np.arange(n)
-    furthest = _furthest(problem)
     link = csr_array(
         (
-            np.concatenate([1 / furthest, -np.ones(n)]),
+            np.concatenate([np.ones(n), -np.ones(n)]),
             (np.concatenate([everything, everything]), np.concatenate([everything, n + everything])),
         ),
         shape=(n, width),
@@ -192,7 +204,7 @@ def is_possible(chosen: Sequence[Requirement], problem: Problem, cells: Cells | 
     kinds = np.zeros(width)
     kinds[n : 2 * n] = discrete
     kinds[2 * n : (2 + n_whole) * n] = 1
-    top = np.concatenate([furthest, np.ones(n), np.full(n_whole * n, np.inf), np.ones(n_shares)])
+    top = np.concatenate([(furthest > 0).astype(np.float64), np.ones(n), np.full(n_whole * n, np.inf), np.ones(n_shares)])
     found = milp(
         np.zeros(width),
         constraints=LinearConstraint(
@@ -222,4 +234,4 @@ def _furthest(problem: Problem) -> Array:
     whole = problem.use[:, np.asarray(problem.integer)]
     with np.errstate(divide="ignore"):
         unit = np.where(whole > 0, 1 / whole, 0.0).max(axis=1, initial=0.0)
-    return np.asarray(np.maximum(result + 2 * unit, 1e-9))
+    return np.asarray(result + 2 * unit)

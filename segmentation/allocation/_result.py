@@ -23,6 +23,8 @@ __all__ = ["Allocation"]
 
 SHOWN = 12
 SCENARIO = 0.1
+# A difference below this share is rounding.
+NOISE = 1e-12
 # A gap below this is none, for a reader.
 EXACT = 1e-6
 
@@ -120,7 +122,7 @@ class Allocation:
 
     @cached_property
     def scenarios(self) -> pd.DataFrame:
-        """The same plan with a tenth less and a tenth more of each resource.
+        """The same plan with a tenth less and a tenth more of each resource; of people, at least one less and one more.
 
         Index ``resource``, ``change``; ``amount``, ``outcome`` (with ``objective="cost"``: ``cost``; with ``risk``:
         ``criterion``), ``difference`` from this plan, ``per_unit`` of the resource, ``effort_moved`` (share of the
@@ -134,8 +136,15 @@ class Allocation:
                 continue
             for change in (-SCENARIO, SCENARIO):
                 new = amount * (1 + change)
+                if self.problem.integer is not None and self.problem.integer[j]:
+                    # a part of a person changes nothing: whole ones, one at least
+                    new = np.floor(amount) + np.sign(change) * max(np.floor(SCENARIO * amount), 1.0)
+                    new = max(float(new), 0.0)
+                    change = (new - amount) / amount if amount > 0 else change
                 value, moved = self._with_supply(j, new)
-                per_unit = (value - now) / (new - amount) if new != amount else np.nan
+                if abs(value - now) <= NOISE * abs(now):
+                    value = now
+                per_unit = (value - now) / (new - amount) + 0.0 if new != amount else np.nan
                 rows.append(
                     {
                         "resource": name,
@@ -177,7 +186,13 @@ class Allocation:
     def _solved_with(self, j: int, amount: float) -> tuple[float, NDArray[np.float64]]:
         supply = self.problem.supply.copy()
         supply[j] = amount
-        changed = dataclasses.replace(self.problem, supply=supply, _stacks_given=self.problem.stacks)
+        before = float(self.problem.supply[j])
+        # a least share is one of what there is then
+        floors = tuple(
+            dataclasses.replace(floor, amount=floor.amount * amount / before) if floor.resource == j else floor
+            for floor in self.problem.floors
+        )
+        changed = dataclasses.replace(self.problem, supply=supply, floors=floors, _stacks_given=self.problem.stacks)
         search = {"gap": self.settings["gap"], "time_limit": self.settings["time_limit"]}
         if self.settings["objective"] == "cost":
             x = solve_cost(changed, self.prices, self.settings["target"], **search)[0].x
@@ -197,6 +212,11 @@ class Allocation:
         free = self._again({}, min_share=None)
         difference = free._goal()[1] - self._goal()[1]
         return float(-difference if self.settings["objective"] == "cost" else difference)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What stands below the headline: resources, and other splits."""
+        return tuple(line.strip() for line in self._lines())
 
     # ------------------------------------------------------------------ as a result
     def to_pandas(self) -> pd.DataFrame:
@@ -258,14 +278,16 @@ class Allocation:
             if self.settings["objective"] == "cost":
                 lines.append(f"  {name}: {number(row['outcome'])} for {number(row['cost'])}{too_much}")
             else:
-                more = f"{self._gain(row)} {'more' if row['gain_of_plan'] >= 0 else '(so it brings less)'}"
-                lines.append(f"  {name}: {number(row['outcome'])}{too_much}; this plan brings {more}")
+                lines.append(f"  {name}: {number(row['outcome'])}{too_much}; this plan brings {self._gain(row)}")
         return lines
 
     @staticmethod
     def _gain(row: Any) -> str:
-        between = f" ({number(row['gain_low'])} to {number(row['gain_high'])})" if row.notna()["gain_low"] else ""
-        return f"{number(row['gain_of_plan'])}{between}"
+        gain, low, high, word = row["gain_of_plan"], row["gain_low"], row["gain_high"], "more"
+        if gain < 0:
+            gain, low, high, word = -gain, -high, -low, "less"
+        between = f" ({number(low)} to {number(high)})" if row.notna()["gain_low"] else ""
+        return f"{number(gain)}{between} {word}"
 
     def _more_lines(self) -> list[str]:
         """Say what least shares cost, which contact caps bind, and what the overlap does."""
@@ -285,7 +307,7 @@ class Allocation:
             ignored = self.overlap.loc["overlap ignored"]
             lines.append(
                 f"  segments share customers: a plan that ignores it claims {number(ignored['claimed'])} and brings "
-                f"{number(ignored['counted_once'])}; this plan brings {self._gain(ignored)} more"
+                f"{number(ignored['counted_once'])}; this plan brings {self._gain(ignored)}"
             )
         if self.risk is not None:
             lines.append(f"  {self.risk._headline()}")

@@ -30,8 +30,9 @@ def solve(problem: Problem, *, gap: float = GAP, time_limit: float | None = None
         from segmentation.allocation._discrete import solve_discrete
 
         solution = _with_rising(rows, solve_discrete(rows, gap=gap, time_limit=time_limit))
+        solution = _with_idle(rows, solution, _may_grow(rows, solution.x))
     else:
-        solution = solve_concave(rows)
+        solution = _with_idle(rows, solve_concave(rows), np.ones(len(rows.items), dtype=bool))
     return with_own_prices(problem, solution)
 
 
@@ -47,6 +48,43 @@ def _with_rising(problem: Problem, solution: Solution) -> Solution:
         if len(binding) == 1:
             j = int(binding[0])
             prices[j] = max(prices[j], float(slope[i]) / problem.use[i, j])
+    return dataclasses.replace(solution, shadow_prices=prices)
+
+
+def _may_grow(problem: Problem, x: Array) -> NDArray[np.bool_]:
+    """Tell which items a little more can go to while the choices stay: not whole units, nor what would be a choice."""
+    whole = (problem.use[:, np.asarray(problem.integer)] > 0).any(axis=1)
+    chosen = np.asarray(problem.optional) | (np.asarray(problem.fixed) > 0).any(axis=1)
+    chosen |= np.asarray(problem.fixed_cost) > 0
+    for group in problem.exclusive:
+        chosen[group] = True
+    return np.asarray(~whole & ((x > 0) | ~chosen))
+
+
+def _with_idle(problem: Problem, solution: Solution, may_grow: NDArray[np.bool_]) -> Solution:
+    """Add the price of resources that least amounts use up, or of which there is none: what a little more would bring.
+
+    No item is free to move there, so that the optimum itself leaves the price open between this and infinity.
+    """
+    x, prices = solution.x, solution.shadow_prices
+    used = problem.used(x)
+    scarce = np.isfinite(problem.supply) & (used >= problem.supply * (1 - 1e-12))
+    idle = np.flatnonzero(scarce & (prices <= 0))
+    if not len(idle):
+        return solution
+    grows = may_grow & (x < problem.upper * (1 - NEAR))
+    takes = problem.use[:, idle] > 0
+    # who needs two such resources gets no further with one of them
+    candidates = np.flatnonzero(grows & (takes.sum(axis=1) == 1))
+    surplus = problem.slope(x)[candidates] - problem.use[candidates] @ prices
+    prices = prices.copy()
+    for k, j in enumerate(idle.tolist()):
+        here = takes[candidates, k]
+        worth = surplus[here] / problem.use[candidates[here], j]
+        most = float(worth.max(initial=0.0))
+        # a slope without limit at no effort has no price that could be stated
+        if np.isfinite(most):
+            prices[j] = max(most, 0.0)
     return dataclasses.replace(solution, shadow_prices=prices)
 
 

@@ -31,11 +31,12 @@ NO_UNIT = "not funded: a whole unit earns more elsewhere, or does not fit"
 LEAST_IF = "least amount of what is funded"
 NO_LEAST = "not funded: its least amount earns more elsewhere, or does not fit"
 FIXED = "not funded: not worth its fixed cost"
+NO_FIXED = "not funded: its fixed cost earns more elsewhere, or does not fit"
 OTHER = "not funded: another of its group is"
 ELSEWHERE = "not funded: its customers are served as members of other segments"
 HELD = (
     AT_LOWER, AT_UPPER, SHARE, CAPPED, NOT_FUNDED, NO_RESPONSE, SATURATED, BETWEEN, TIED, IMPOSSIBLE, RISING, UNITS,
-    NO_UNIT, LEAST_IF, NO_LEAST, FIXED, OTHER, ELSEWHERE,
+    NO_UNIT, LEAST_IF, NO_LEAST, FIXED, NO_FIXED, OTHER, ELSEWHERE,
 )  # fmt: skip
 NEAR = 1e-9
 # Kinds that leave a resource unused, and what is said of them.
@@ -48,6 +49,7 @@ LEFT_BY = (
     (NO_UNIT, "for which a whole unit does not fit or pay"),
     (NO_LEAST, "whose least amount does not fit or pay"),
     (FIXED, "not worth the fixed cost"),
+    (NO_FIXED, "whose fixed cost does not fit or pay"),
     (OTHER, "of a group of which another is funded"),
     (ELSEWHERE, "whose customers are served elsewhere"),
 )
@@ -69,9 +71,11 @@ def what_holds(problem: Problem, x: Array, opportunity: Array) -> list[str]:
         )
         needed = np.where(np.asarray(problem.optional), 0.0, problem.lower)
         reach = problem.supply - problem.used(needed)
-        exhausted = np.asarray((problem.use[:, reach <= NEAR * np.maximum(problem.supply, 1e-300)] > 0).any(axis=1))
+        nothing = np.isfinite(problem.supply) & (reach <= NEAR * np.maximum(problem.supply, 1e-300))
+        exhausted = np.asarray((problem.use[:, nothing] > 0).any(axis=1))
         fastest = np.where(np.isfinite(first) & (first > 0), first, np.where(x > 0, problem.value(x) / x, np.inf))
-        flat = np.asarray(slope <= 1e-12 * fastest)
+        # what nothing holds back goes to where its curve is flat, the slope of which depends on its form
+        flat = np.asarray((slope <= 1e-12 * fastest) | ((opportunity <= 0) & (slope * x <= 1e-6 * problem.value(x))))
         straight = (problem.slope(0.5 * x) <= slope * (1 + 1e-9)) & (slope > 0)
         rising = straight & np.array([not curve.concave for curve in problem.curves])
     wanted = slope > opportunity * (1 + 1e-6)
@@ -142,9 +146,16 @@ def _why_unfunded(problem: Problem, x: Array, opportunity: Array, in_units: Mask
     beside = np.zeros(len(x), dtype=bool)
     for group in problem.exclusive:
         beside[group] |= bool((x[group] > 0).any())
+    # of people who come whole, what is left of one is of no use to anybody
+    gone = np.asarray(problem.integer) & (problem.supply - problem.used(x) < 1 - NEAR)
+    without_unit = np.asarray((problem.use[:, gone] > 0).any(axis=1))
     for i in np.flatnonzero(surplus > NEAR * np.maximum(problem.value(best), 1e-300)):
         if beside[i]:
             result[i] = OTHER
+        elif without_unit[i] and surplus[i] > fixed_cost[i]:
+            result[i] = NO_UNIT
+        elif fixed[i].any() and surplus[i] > fixed_cost[i]:
+            result[i] = NO_FIXED
         elif fixed_cost[i] > 0 or fixed[i].any():
             result[i] = FIXED
         elif optional[i]:
@@ -172,16 +183,20 @@ def why_left(
         if np.isinf(resource.amount):
             result.append("no limit")
         elif resource.amount == 0:
-            result.append("there is none")
+            result.append("there is none" + (f"; one {unit} would bring {price:.4g}" if price > 0 and not cost else ""))
         elif left[j] <= 0:
             gain = f"saves {price:.4g}" if cost else f"brings {price:.4g}"
             idle = "used up; with these choices more of it alone brings nothing" if problem.is_discrete else ""
+            if resource.integer:
+                idle = "used up; what one whole unit more or less brings is in .scenarios"
             used_up = f"used up: one more {unit} {gain}"
             result.append(used_up if price > 0 else idle or "used up, to no avail at the margin")
         elif not takes:
             result.append("left: no action takes it")
         elif resource.integer and left[j] < 1 - NEAR:
             result.append("left: less than one whole unit")
+        elif solution.status == "stopped":
+            result.append("left: the search was stopped")
         elif cost:
             result.append("left: the target is reached without it")
         else:
