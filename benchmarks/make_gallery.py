@@ -15,12 +15,17 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 import segmentation as sg
+from segmentation import allocation as al
 from segmentation import datasets, features
 from segmentation import evaluation as ev
+from segmentation import experiments as ex
+from segmentation.curves import from_lift
+from segmentation.scorers import CLVScorer
 from segmentation.segmenters import KMeansSegmenter, RuleSegmenter
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -152,6 +157,115 @@ def profile(ax):
     ev.describe_segments(segments, motives, random_state=0).plot(ax)
 
 
+@cache
+def mails():
+    """Return the 64,000 customers of the Hillstrom e-mail test, and curves per third of past spend and mail."""
+    table = pd.read_parquet(DATA / "hillstrom" / "hillstrom.parquet")
+    third = pd.qcut(table["history"], 3, labels=["low", "middle", "high"]).astype(str)
+    curves, today = {}, {}
+    for name in ("low", "middle", "high"):
+        for action in ("Mens E-Mail", "Womens E-Mail"):
+            part = table[(third == name) & table["segment"].isin([action, "No E-Mail"])]
+            spend = part.groupby(part["segment"] == action)["spend"].agg(["mean", "var", "count"])
+            effect, se = spend["mean"].diff().iloc[1], float(np.sqrt((spend["var"] / spend["count"]).sum()))
+            n = int((third == name).sum())
+            key = (name, action.split()[0].lower())
+            # half of the top at one to three mails is an assumption
+            curve = from_lift(effect, effort=1, se=se, half=(1, 3), random_state=len(curves))
+            curves[key] = curve.for_customers(n)
+            today[key] = float((part["segment"] == action).sum())
+    return table, third, curves, today
+
+
+@cache
+def misplaced():
+    _, third, curves, today = mails()
+    supply = al.Resource("mails", sum(today.values()))
+    return al.misallocation_cost(today, curves, supply, n_customers=third.value_counts().to_dict())
+
+
+def allocation(ax):
+    _, _, curves, today = mails()
+    al.allocate(curves, al.Resource("mails", sum(today.values())), current=today).plot(ax)
+
+
+def misallocation(ax):
+    misplaced().plot(ax)
+
+
+def allocation_curves():
+    return misplaced().plan.plot_curves()
+
+
+def segment_changes():
+    return al.SegmentChangeDisplay.from_misallocation(misplaced()).plot().figure_
+
+
+def value_of_information(ax):
+    _, _, curves, today = mails()
+    al.value_of_information(curves, al.Resource("mails", sum(today.values()))).plot(ax)
+
+
+def risk(ax):
+    _, _, curves, today = mails()
+    plan = al.allocate(curves, al.Resource("mails", sum(today.values())), risk=al.CVaR(0.1))
+    plan.risk.plot(ax)
+
+
+def fairness(ax):
+    table, third, _, _ = mails()
+    segments = pd.Series(third.to_numpy(), index=pd.RangeIndex(len(table), name="customer_id"))
+    plan = misplaced().plan
+    al.allocation_fairness(plan, segments, table["channel"].set_axis(segments.index)).plot(ax)
+
+
+def acquisition(ax):
+    orders = datasets.load_cdnow()
+    purchases = features.btyd_table(orders, **COLUMNS)
+    month = orders.groupby("customer_id")["timestamp"].min().dt.month_name().reindex(purchases.index)
+    margins = {
+        name: al.newcomer_value(CLVScorer(margin=0.3).fit(purchases[month == name]), range(0, 366, 5), random_state=0)
+        for name in ("January", "February", "March")
+    }
+    spend = pd.Series({"January": 12_000.0, "February": 16_000.0, "March": 24_000.0})
+    result = al.acquisition_cost(spend, month.value_counts()[list(margins)], cumulative_margin=margins)
+    al.AcquisitionDisplay.from_result(result, lines=(1, 3)).plot(ax)
+
+
+@cache
+def analysed():
+    table, _, _, _ = mails()
+    return ex.analyze_experiment(
+        table,
+        segment="history_segment",
+        arm="segment",
+        outcomes="visit",
+        control="No E-Mail",
+        segments_from=["history"],
+        shares=dict.fromkeys(table["segment"].unique(), 1 / 3),
+    )
+
+
+def forest(ax):
+    ex.ForestDisplay.from_analysis(analysed(), outcome="visit", arm="Mens E-Mail").plot(ax)
+
+
+def experiment_plan(ax):
+    table, _, _, _ = mails()
+    visits = pd.Series(table["visit"].to_numpy(), index=pd.RangeIndex(len(table), name="customer_id"))
+    segments = pd.Series(table["history_segment"].astype(str).to_numpy(), index=visits.index)
+    baseline = ex.outcome_baseline(segments, visits)
+    ex.plan_experiment(baseline, metric="proportion", baseline=baseline, minimum_lift=0.02).plot(ax)
+
+
+def balance(ax):
+    table, _, _, _ = mails()
+    customers = table.set_index(pd.Index([f"c{i:05d}" for i in range(len(table))], name="customer_id"))
+    segments = customers["history_segment"].astype(str).rename("segment")
+    drawn = ex.randomize(segments.to_frame(), salt="gallery", arms={"control": 0.5, "mail": 0.5})
+    drawn.balance(customers[["recency", "history", "mens", "womens", "newbie"]]).plot(ax)
+
+
 PICTURES = {
     silhouette: (7, 4.5),
     shadow: (7, 4.5),
@@ -168,6 +282,17 @@ PICTURES = {
     overlap_value: (7, 4),
     affinity: (8, 6),
     profile: (12, 8),
+    allocation: (7, 4.5),
+    allocation_curves: None,
+    misallocation: (7, 4),
+    segment_changes: None,
+    value_of_information: (7, 4),
+    risk: (7, 4),
+    fairness: (7, 4),
+    acquisition: (7, 3),
+    forest: (7, 4.5),
+    experiment_plan: (8, 5),
+    balance: (7, 4),
 }
 
 
@@ -177,10 +302,14 @@ def main():
     for draw, size in PICTURES.items():
         if wanted and draw.__name__ not in wanted:
             continue
-        figure = Figure(figsize=size, layout="constrained")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            draw(figure.subplots())
+            if size is None:  # several panels, which make their own figure
+                drawn = draw()
+                figure = getattr(drawn, "figure_", drawn)
+            else:
+                figure = Figure(figsize=size, layout="constrained")
+                draw(figure.subplots())
         path = FOLDER / f"{draw.__name__}.png"
         figure.savefig(path, dpi=80, metadata={"Software": None})
         print(f"{path.name}: {path.stat().st_size / 1024:.0f} kB")
