@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, money, name_some, number
-from segmentation._plotting import COLOURS, axes_or_new, new_figure, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, new_figure, shorten, take_literally, tidy
 
 __all__ = ["AcquisitionCost", "AcquisitionDisplay"]
 
@@ -209,6 +209,7 @@ class AcquisitionDisplay:
         title = f"Value of a customer over cost, {100 * self.level:g} % intervals{self._more()}"
         tidy(ax, title=title, x="value / cost" + (" (logarithmic)" if wide else ""), y="")
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def plot_payback(self, ax: Any = None) -> AcquisitionDisplay:
@@ -243,6 +244,7 @@ class AcquisitionDisplay:
             ax.legend(frameon=False, fontsize=9, loc="best")
         tidy(ax, title=f"Days until the cost is paid, {100 * self.level:g} % intervals{self._more()}", x="days", y="")
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def plot_both(self) -> AcquisitionDisplay:
@@ -252,6 +254,7 @@ class AcquisitionDisplay:
         self.plot(left)
         self.plot_payback(right)
         self.ax_, self.figure_ = left, figure
+        take_literally(self.ax_)
         return self
 
 

@@ -26,6 +26,7 @@ from segmentation.allocation._infeasible import check_feasible
 from segmentation.allocation._input import as_resources, make_problem
 from segmentation.allocation._overlap import check_shareable, share_customers
 from segmentation.allocation._problem import Solution, with_caps_as_rows
+from segmentation.allocation._profit import solve_profit
 from segmentation.allocation._resource import Resource
 from segmentation.allocation._result import Allocation
 from segmentation.allocation._risk import as_risk
@@ -34,6 +35,8 @@ from segmentation.allocation._solve import GAP, solve, with_own_prices
 __all__ = ["allocate", "solve"]
 
 Array = NDArray[np.float64]
+# Seconds after which nobody should have to wait for a plan without being told.
+TIME_LIMIT = 60.0
 _NOTHING = Solution(np.zeros(0), np.zeros(0), np.inf, "stopped")
 
 
@@ -55,7 +58,7 @@ def allocate(
     n_customers: Any = None,
     risk: Any = None,
     gap: float = GAP,
-    time_limit: float | None = None,
+    time_limit: float | None = TIME_LIMIT,
     current: Any = None,
     revenue: Any = None,
     level: float = 0.9,
@@ -74,8 +77,9 @@ def allocate(
         {resource: amount} for all. By default effort is in the unit of the only resource.
     bounds : mapping or tuple, optional
         (least, most) effort by (segment, action), action or segment, or one for all; None for an open end.
-    objective : {"return", "cost"}, default="return"
-        Bring the most with the resources, or reach `target` for the least money.
+    objective : {"return", "cost", "profit"}, default="return"
+        Bring the most with the resources, which spends all that brings anything; reach `target` for the least money; or
+        bring the most above what the resources cost, for outcomes that are money in the unit of their prices.
     target : float, optional
         The outcome to reach, with ``objective="cost"``.
     min_share : float or mapping, optional
@@ -107,8 +111,9 @@ def allocate(
     gap : float, default=1e-4
         How near to the best possible total (or cost) a plan with all-or-nothing choices must be proven to be, relative
         to it. Others are solved to the last digits.
-    time_limit : float, optional
-        Seconds for such a plan; what is proven then is stated in ``gap`` and ``warnings``.
+    time_limit : float or None, default=60.0
+        Seconds for such a plan, after which the best one found is returned; how near it is proven to be is stated in
+        ``gap`` and ``warnings``. None for no limit. Each row of ``scenarios`` may take as long again.
     current : mapping, optional
         Efforts of the last period, by (segment, action) or segment, for comparison; what is not named was 0.
     revenue : mapping, optional
@@ -212,6 +217,11 @@ def allocate(
     found = Found(problem, _NOTHING, given, prices_of(given, objective))
     check_feasible(problem, given, cells)
     search: dict[str, Any] = {"gap": gap, "time_limit": time_limit}
+    if objective == "profit" and (cells is not None or risk is not None):
+        raise ValueError(
+            f'objective="profit" cannot be had together with {"risk" if cells is None else "overlap"}: use '
+            'objective="return" with the amounts that are worth spending.'
+        )
     if cells is not None:
         found = _shared(found, cells, None if target is None else float(target), search)
     report = None
@@ -220,6 +230,8 @@ def allocate(
     elif objective == "cost":
         solution, price = solve_cost(found.problem, found.prices, float(target), **search)  # type: ignore[arg-type]
         found = dataclasses.replace(found, solution=solution, target_price=price)
+    elif objective == "profit":
+        found = dataclasses.replace(found, solution=solve_profit(found.problem, found.prices, **search))
     else:
         found = dataclasses.replace(found, solution=solve(found.problem, **search))
     if found.shared is not None and report is None:

@@ -20,7 +20,7 @@ from segmentation.allocation._resource import Resource
 __all__ = ["check_choices", "check_search", "counted", "other_splits", "prices_of", "segments_of"]
 
 Array = NDArray[np.float64]
-OBJECTIVES = ("return", "cost")
+OBJECTIVES = ("return", "cost", "profit")
 
 
 def segments_of(curves: Any) -> list[Any]:
@@ -59,7 +59,7 @@ def check_choices(objective: Any, target: Any, level: Any) -> None:
         raise ValueError(f"objective must be one of {name_some(OBJECTIVES)}, got {objective!r}.")
     if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ValueError(f"level must be a number between 0 and 1, got {level!r}.")
-    if objective == "return":
+    if objective != "cost":
         if target is not None:
             raise ValueError('target is for objective="cost", the cheapest way to it; leave it out, or ask for that.')
         return
@@ -72,15 +72,15 @@ def prices_of(resources: Sequence[Resource], objective: str) -> Array:
     if len(resources) == 1 and resources[0].price is None:
         return np.ones(1)
     prices = np.array([np.nan if resource.price is None else resource.price for resource in resources])
-    if objective == "cost":
+    if objective != "return":
         without = [f"{r.name!r} ({r.unit or 'no unit'})" for r in resources if r.price is None]
         if without:
             raise ValueError(
-                f'objective="cost" adds up money, and {", ".join(without)} has no price: say what a unit costs: '
+                f'objective="{objective}" adds up money, and {", ".join(without)} has no price: say what a unit costs: '
                 f"Resource({resources[0].name!r}, {resources[0].amount:g}, price=1.0); 0 where it is paid anyway."
             )
         if not (prices > 0).any():
-            raise ValueError('objective="cost" needs a price above 0 for at least one resource; all are 0.')
+            raise ValueError(f'objective="{objective}" needs a price above 0 for at least one resource; all are 0.')
     return prices
 
 

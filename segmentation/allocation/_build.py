@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from segmentation._format import name_some, number, percent
+from segmentation._format import name_some, number
 from segmentation.allocation._comparison import compare
 from segmentation.allocation._outcome import Outcome, outcome_of
 from segmentation.allocation._overlap import Shared
 from segmentation.allocation._problem import Problem, Solution
 from segmentation.allocation._resource import Resource
 from segmentation.allocation._result import Allocation
-from segmentation.allocation._words import ELSEWHERE, what_holds, why_left
+from segmentation.allocation._unspent import spends_too_much
+from segmentation.allocation._words import ELSEWHERE, in_words_of_price, what_holds, why_left
 
 __all__ = ["COLUMNS", "Found", "build"]
 
@@ -63,7 +64,7 @@ def build(
 ) -> Allocation:
     """Return the plan with its tables."""
     problem, solution, x = found.problem, found.solution, found.solution.x
-    cost_run = settings["objective"] == "cost"
+    cost_run, for_profit = settings["objective"] == "cost", settings["objective"] == "profit"
     # of the cheapest plan to a target, fixed costs are part of the cost and not of the outcome
     gross = replace(problem, fixed_cost=None, _stacks_given=problem.stacks) if cost_run else problem
     outcome = outcome_of(gross, x, settings["level"])
@@ -73,9 +74,13 @@ def build(
     opportunity = problem.use @ solution.shadow_prices
     if cost_run:
         opportunity = (opportunity + problem.use @ found.prices) / max(found.target_price, 1e-300)
+    if for_profit:
+        opportunity = opportunity + problem.use @ found.prices
     holds = _holds(found, opportunity)
+    if for_profit:
+        holds = in_words_of_price(holds, problem, solution)
     used, left = _used_and_left(problem, x)
-    why = why_left(problem, solution, found.resources, holds, left, cost=cost_run)
+    why = why_left(problem, solution, found.resources, holds, left, objective=settings["objective"])
     rests = () if cost_run else tuple(zip(found.resources, left, why, strict=True))
     return Allocation(
         table=_table(found, outcome, cost, marginal, opportunity, holds),
@@ -88,6 +93,8 @@ def build(
             found.prices,
             settings["level"],
             charged=np.asarray(problem.fixed_cost) if cost_run else None,
+            profit=for_profit,
+            paid=float(problem.fixed_costs(x).sum()),
         ),
         total=outcome.total,
         total_low=low,
@@ -95,7 +102,12 @@ def build(
         cost=float(cost.sum()),
         gap=solution.gap,
         settings=settings,
-        warnings=(*_warnings(found, rests), *found.notes, *(() if risk is None else risk.warnings)),
+        warnings=(
+            *_warnings(found, rests, settings),
+            *_spends_too_much(found, marginal, settings),
+            *found.notes,
+            *(() if risk is None else risk.warnings),
+        ),
         problem=problem,
         solution=solution,
         others=dict(others),
@@ -204,7 +216,16 @@ def _used_and_left(problem: Problem, x: Array) -> tuple[Array, Array]:
     return used, np.where(limited, supply - used, np.inf)
 
 
-def _warnings(found: Found, rests: Sequence[tuple[Resource, float, str]]) -> tuple[str, ...]:
+def _spends_too_much(found: Found, marginal: Array, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say where the last unit of an effort brings less than it costs at the prices that were named."""
+    if settings["objective"] != "return" or found.shared is not None or settings["risk"] is not None:
+        return ()
+    return spends_too_much(found.problem, found.solution, found.resources, marginal)
+
+
+def _warnings(
+    found: Found, rests: Sequence[tuple[Resource, float, str]], settings: Mapping[str, Any]
+) -> tuple[str, ...]:
     problem, solution = found.problem, found.solution
     by_sentence: dict[str, list[Any]] = {}
     for (segment, _), curve in zip(problem.items, problem.curves, strict=True):
@@ -218,9 +239,11 @@ def _warnings(found: Found, rests: Sequence[tuple[Resource, float, str]]) -> tup
             "taken as known, and intervals of totals are too narrow by that."
         )
     if solution.status not in ("optimal", "within gap"):
-        proven = f"proven to be within {percent(solution.gap)} of the best possible only"
+        proven = f"proven to be within {100 * solution.gap:.2g} % of the best possible only"
         unknown = "not proven to be near the best possible"
-        result.append(f"The search was stopped: the plan is {proven if solution.gap < 1 else unknown}.")
+        limit = settings["time_limit"]
+        when = f" (by time_limit={limit:g} seconds, or the precision of the solver)" if limit is not None else ""
+        result.append(f"The search was stopped{when}: the plan is {proven if solution.gap < 1 else unknown}.")
     for resource, rest, reason in rests:
         if rest > 0 and math.isfinite(rest):
             result.append(f"{resource.of(float(rest))} of {resource.name!r} {reason}.")

@@ -70,15 +70,20 @@ def compare(
     level: float,
     *,
     charged: Array | None = None,
+    profit: bool = False,
+    paid: float = 0.0,
 ) -> pd.DataFrame:
     """Return one row per way to split: its outcome and cost, and what the plan brings above it.
 
-    `charged` is the money that items take once funded, where the outcome is not what it is taken off.
+    `charged` is the money that items take once funded, where the outcome is not what it is taken off. With `profit`,
+    what the resources taken cost is taken off the gain; `paid` are the fixed costs of the plan.
     """
     low, high = plan.total_interval(level)
     rows: list[dict[str, Any]] = [
         {"split": "this plan", "outcome": plan.total, "outcome_low": low, "outcome_high": high, "cost": cost}
     ]
+    # what the plan takes, without fixed costs: those are taken off its total already
+    cost_of_plan = cost - paid
     for name, x in others.items():
         other = outcome_of(problem, x, level)
         low, high = other.total_interval(level)
@@ -87,7 +92,8 @@ def compare(
             if plan.total_draws is not None and other.total_draws is not None
             else None
         )
-        gain_low, gain_high = interval(difference, level)
+        saved = float(problem.used(x) @ prices) - cost_of_plan if profit else 0.0
+        gain_low, gain_high = (bound + saved for bound in interval(difference, level))
         money = float(problem.fixed_costs(x).sum()) if charged is None else float(charged[x > 0].sum())
         over = [problem.resources[j] for j in np.flatnonzero(problem.used(x) > problem.supply * (1 + 1e-9))]
         rows.append(
@@ -97,7 +103,7 @@ def compare(
                 "outcome_low": low,
                 "outcome_high": high,
                 "cost": float(problem.used(x) @ prices) + money,
-                "gain_of_plan": plan.total - other.total,
+                "gain_of_plan": plan.total - other.total + saved,
                 "gain_low": gain_low,
                 "gain_high": gain_high,
                 "takes_too_much_of": ", ".join(over),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segmentation._format import name_some, number
 from segmentation.allocation._concave import solve_concave
 from segmentation.allocation._errors import InfeasibleError, UnboundedError
+from segmentation.allocation._keys import listed, named
 from segmentation.allocation._problem import Problem, Solution, with_caps_as_rows
 from segmentation.allocation._solve import GAP, with_own_prices
 
@@ -163,16 +164,16 @@ def _least_cost(problem: Problem, cost_of: Array) -> Array:
 def out_of_reach(problem: Problem, most: Solution, total: float, target: float) -> InfeasibleError:
     """Say what holds the outcome below the target."""
     scarce = [problem.resources[j] for j in np.flatnonzero(most.shadow_prices > 0)]
-    at_upper = [problem.items[i] for i in np.flatnonzero(most.x >= problem.upper * (1 - 1e-9))]
+    at_upper = [named(problem.items[i]) for i in np.flatnonzero(most.x >= problem.upper * (1 - 1e-9))]
     requirements = (
         f"the target of {number(target)}",
         *(f"the amount of {name!r}" for name in scarce),
-        *(f"the upper bound of {item!r}" for item in at_upper),
+        *(f"the upper bound of {item}" for item in at_upper),
     )
     return InfeasibleError(
         f"the target of {number(target)} is out of reach: the best plan brings {number(total)}. What holds it down: "
         f"{'the amount of ' + name_some(scarce) if scarce else 'no resource'}"
-        f"{'; the upper bounds of ' + name_some(at_upper) if at_upper else ''}"
+        f"{'; the upper bounds of ' + listed(at_upper) if at_upper else ''}"
         f"{'' if scarce or at_upper else '; the curves bring no more'}. Lower the target, or provide more.",
         requirements,
     )

@@ -36,6 +36,10 @@ def solve_discrete_cost(
     deadline = None if time_limit is None else time.perf_counter() + time_limit
     plain = dataclasses.replace(problem, fixed_cost=None, _stacks_given=problem.stacks)
     cost_of, once = problem.use @ price, np.asarray(problem.fixed) @ price + np.asarray(problem.fixed_cost)
+    least = np.where(np.asarray(plain.optional), 0.0, plain.lower)
+    if plain.total(least) >= target and plain.is_feasible(least):
+        nothing = np.zeros(len(price))
+        return Solution(least, nothing, 0.0, "optimal", np.zeros(len(plain.floors))), 0.0
     most = _most(plain, cost_of, once, target, FINER * gap, deadline)
     total = plain.total(most.x)
     if target > total + _above(total, most.gap):
@@ -64,6 +68,9 @@ def solve_discrete_cost(
         except InfeasibleError:
             low = money
             continue
+        except TimeoutError:
+            # a plan is known already: what is proven of it stands
+            break
         reached = plain.total(found.x)
         if reached >= target:
             best, high, at_high = found.x, min(money, _cost(found.x, cost_of, once)), reached

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation._format import name_some
 from segmentation.allocation._discrete_bound import bound_at, tightened, uniform_price
 from segmentation.allocation._discrete_domain import Domain, make_domain
 from segmentation.allocation._discrete_model import Choice, Cuts, Model, Prices
@@ -109,14 +108,16 @@ def solve_discrete(problem: Problem, *, gap: float = 1e-4, time_limit: float | N
     >>> solution.x.tolist(), bool(solution.gap <= 1e-4)
     ([7.0, 2.0], True)
     """
-    order = canonical_order(problem)
-    sorted_problem, floors = reordered(problem, order)
+    order, columns = canonical_order(problem)
+    sorted_problem, floors = reordered(problem, order, columns)
     search = _solve(sorted_problem, max(gap, FINEST), time_limit)
     if search.x is None or search.solution is None:
         raise _without_plan(search, time_limit)
     relative = search.relative_gap()
     x = np.empty(len(order))
     x[order] = search.x
+    prices = np.empty(len(columns))
+    prices[columns] = search.solution.shadow_prices
     floor_prices = np.zeros(len(floors))
     floor_prices[floors] = search.solution.floor_prices
     return dataclasses.replace(
@@ -124,6 +125,7 @@ def solve_discrete(problem: Problem, *, gap: float = 1e-4, time_limit: float | N
         x=x,
         gap=relative,
         status="optimal" if relative <= PROVEN else "within gap" if relative <= gap else "stopped",
+        shadow_prices=prices,
         floor_prices=floor_prices,
         n_iterations=search.programmes,
     )
@@ -364,7 +366,9 @@ def _conflict(problem: Problem) -> InfeasibleError:
     demands += [
         f"{f.segment!r} gets at least {f.amount:g} of {problem.resources[f.resource]!r}" for f in problem.floors
     ]
-    demands += [f"at most one of {', '.join(named(problem.items[i]) for i in g)} gets anything" for g in problem.exclusive]
+    demands += [
+        f"at most one of {', '.join(named(problem.items[i]) for i in g)} gets anything" for g in problem.exclusive
+    ]
     demands += [
         f"there are {problem.supply[j]:g} of {problem.resources[j]!r}{', in whole units' if whole[j] else ''}"
         for j in np.flatnonzero(np.isfinite(problem.supply))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import name_some
 from segmentation.allocation._errors import InfeasibleError, UnboundedError
-from segmentation.allocation._keys import named
+from segmentation.allocation._keys import listed, named
 from segmentation.allocation._problem import Problem
 from segmentation.curves import HillCurve
 from segmentation.curves._curve import FAMILIES
@@ -151,10 +151,12 @@ def _reach(problem: Problem, required: NDArray[np.bool_], fixed: Array) -> Array
     scale = np.where(np.isfinite(problem.supply), np.maximum(problem.supply, 1e-300), 1.0)
     short = np.flatnonzero(needed - problem.supply > TOLERANCE * scale)
     if len(short):
-        named = name_some([problem.resources[j] for j in short])
-        demands = tuple(f"{named(problem.items[i])} gets at least {problem.lower[i]:g}" for i in np.flatnonzero(required))
+        scarce = name_some([problem.resources[j] for j in short])
+        demands = tuple(
+            f"{named(problem.items[i])} gets at least {problem.lower[i]:g}" for i in np.flatnonzero(required)
+        )
         raise InfeasibleError(
-            f"the least amounts, with what they take once, need more than there is of {named}: lower one of the least "
+            f"the least amounts, with what they take once, need more than there is of {scarce}: lower one of the least "
             "amounts, or provide more.",
             (*demands, *(f"there are {problem.supply[j]:g} of {problem.resources[j]!r}" for j in short)),
         )
@@ -178,8 +180,9 @@ def _inflections(problem: Problem, curves: CurveTable, lower: Array, upper: Arra
             result[i] = curve.half * ((curve.shape - 1) / (curve.shape + 1)) ** (1 / curve.shape)
         elif not np.isfinite(upper[i]):
             raise ValueError(
-                f"the curve of {named(problem.items[i])} is S-shaped and of a class of your own ({type(curve).__name__}): "
-                "give the item an upper bound, so that it is known where to look for its inflection."
+                f"the curve of {named(problem.items[i])} is S-shaped and of a class of your own "
+                f"({type(curve).__name__}): give the item an upper bound, so that it is known where to "
+                "look for its inflection."
             )
         elif upper[i] > lower[i]:
             found = _peak(curves, i, float(lower[i]), float(upper[i]))
@@ -239,8 +242,8 @@ def _flattened(
     if endless.any():
         i = int(np.flatnonzero(endless)[0])
         raise UnboundedError(
-            f"nothing limits the effort of {named(problem.items[i])}: it takes no resource that ends, has no upper bound, "
-            "and its curve never flattens. Give it an upper bound."
+            f"nothing limits the effort of {named(problem.items[i])}: it takes no resource that ends, has no upper "
+            "bound, and its curve never flattens. Give it an upper bound."
         )
     # whole units may have to go a little further than where the curve flattens
     whole = problem.use[:, np.asarray(problem.integer)]
@@ -263,8 +266,8 @@ def _units(problem: Problem, i: int, lower: float, upper: float) -> tuple[float,
     last = int(np.floor(use[j] * upper + fixed[j] + TOLERANCE * max(1.0, use[j] * upper)))
     if last - first > MOST_UNITS:
         raise ValueError(
-            f"{named(problem.items[i])} can take {last - first:,} whole units of {problem.resources[j]!r}: too many to look "
-            "at each. So many need not be whole: use integer=False, and round."
+            f"{named(problem.items[i])} can take {last - first:,} whole units of {problem.resources[j]!r}: too many "
+            "to look at each. So many need not be whole: use integer=False, and round."
         )
     units = np.arange(first, last + 1)
     x = (units - fixed[j]) / use[j]
@@ -285,6 +288,6 @@ def _no_effort(problem: Problem, stuck: Index) -> InfeasibleError:
         f"{named(problem.items[i])} gets {problem.lower[i]:g} to {problem.upper[i]:g}{why}" for i in stuck.tolist()
     )
     return InfeasibleError(
-        f"no effort is possible for what must get some: {name_some(demands)}. Widen the bounds, or make it optional.",
+        f"no effort is possible for what must get some: {listed(demands)}. Widen the bounds, or make it optional.",
         demands,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import name_some, number
-from segmentation._plotting import COLOURS, axes_or_new, new_figure, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, new_figure, shorten, take_literally, tidy
 
 if TYPE_CHECKING:
     from segmentation.allocation._result import Allocation
@@ -117,6 +117,7 @@ class AllocationDisplay:
         tidy(ax, title=self.title, x=self.what, y="")
         ax.legend(frameon=False, loc="best", fontsize=9)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
 
@@ -187,6 +188,7 @@ class CurvesDisplay:
             ax.set_visible(False)
         figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
         self.axes_, self.figure_ = axes[:n], figure
+        take_literally(self.axes_)
         return self
 
 

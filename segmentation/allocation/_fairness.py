@@ -381,6 +381,8 @@ def _why_not(plan: Allocation) -> str:
         return "not computed: for S-shaped curves, whole units, fixed costs and exclusive actions there is no proof"
     if plan.settings.get("risk") is not None:
         return "not computed: the plan is not for the largest expected outcome"
+    if plan.settings["objective"] == "profit":
+        return "not computed: the plan is for the most profit, not the largest outcome"
     if plan.cells is not None:
         return "not computed: segments share customers"
     return ""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import name_some
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 
 if TYPE_CHECKING:
     from segmentation.allocation._fairness_result import AllocationFairness
@@ -105,4 +105,5 @@ class FairnessDisplay:
         tidy(ax, title=self.title, x=label, y="")
         ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self

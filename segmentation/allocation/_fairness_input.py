@@ -140,6 +140,8 @@ def groups_of(
     table = as_assignment(assignment)
     attributes = protected_table(protected)
     both = table.index.intersection(attributes.index)
+    if not len(table):
+        raise CustomerTableError("the assignment has no customers: nothing can be said of who gets what.")
     if not len(both):
         raise CustomerTableError(
             f"no customer is in both tables: ids of the assignment look like {name_some(table.index[:3])}, those of "

@@ -77,7 +77,7 @@ class AllocationFairness:
         lines = []
         for _, row in self.summary.iterrows():
             if np.isnan(row["minimum_ratio"]):
-                why = "nobody gets any" if row["least"] is not None else "fewer than two groups to compare"
+                why = "nobody gets any" if row.notna()["least"] else "fewer than two groups to compare"
                 lines.append(f"  {row['protected']}, {row['measure']}: {why}")
                 continue
             between = _between(row["minimum_ratio_low"], row["minimum_ratio_high"])

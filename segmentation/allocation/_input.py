@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segmentation._format import name_some
 from segmentation.allocation._choices import read_exclusive, read_fixed_costs, read_minimum
 from segmentation.allocation._contacts import read_caps
-from segmentation.allocation._keys import ONLY_ACTION, amount_of, as_mapping, by_item, by_segment, named
+from segmentation.allocation._keys import ONLY_ACTION, amount_of, as_mapping, by_item, by_segment, listed, named
 from segmentation.allocation._problem import Floor, Problem
 from segmentation.allocation._resource import Resource
 from segmentation.curves import ResponseCurve
@@ -88,7 +88,7 @@ def _use(uses: Any, items: Sequence[tuple[Any, Any]], resources: tuple[Resource,
     found = by_item(uses, items, "uses")
     without = [items[i] for i in range(len(items)) if i not in found]
     if without:
-        raise ValueError(f"uses does not say what {name_some(map(named, without))} takes of the resources.")
+        raise ValueError(f"uses does not say what {listed(map(named, without))} takes of the resources.")
     result = np.zeros((len(items), len(names)))
     place = {name: j for j, name in enumerate(names)}
     for i, taken in found.items():
@@ -111,7 +111,9 @@ def _bounds(bounds: Any, items: Sequence[tuple[Any, Any]]) -> tuple[Array, Array
     if bounds is None:
         return lower, upper
     found = (
-        by_item(bounds, items, "bounds") if isinstance(as_mapping(bounds), Mapping) else dict.fromkeys(range(len(items)), bounds)
+        by_item(bounds, items, "bounds")
+        if isinstance(as_mapping(bounds), Mapping)
+        else dict.fromkeys(range(len(items)), bounds)
     )
     for i, pair in found.items():
         if isinstance(pair, str) or not isinstance(pair, Sequence | np.ndarray) or len(pair) != 2:
@@ -122,7 +124,7 @@ def _bounds(bounds: Any, items: Sequence[tuple[Any, Any]]) -> tuple[Array, Array
             upper[i] = amount_of(pair[1], f"the upper bound of {named(items[i])}", infinite=True)
     crossed = np.flatnonzero(lower > upper)
     if crossed.size:
-        which = name_some(f"{named(items[i])}: at least {lower[i]:g}, at most {upper[i]:g}" for i in crossed.tolist())
+        which = listed(f"{named(items[i])}: at least {lower[i]:g}, at most {upper[i]:g}" for i in crossed.tolist())
         raise ValueError(f"the lower bound is above the upper bound of {which}.")
     return lower, upper
 
@@ -216,4 +218,4 @@ def _check_values(problem: Problem) -> None:
     for x in (np.zeros(len(problem.items)), np.maximum(problem.lower, 1.0)):
         wrong = [named(problem.items[i]) for i in np.flatnonzero(~np.isfinite(problem.value(x)))]
         if wrong:
-            raise ValueError(f"the curve of {name_some(wrong)} gives NaN or infinity; a value must be a finite number.")
+            raise ValueError(f"the curve of {listed(wrong)} gives NaN or infinity; a value must be a finite number.")

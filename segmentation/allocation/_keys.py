@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from segmentation._format import name_some, nearest
 
-__all__ = ["ONLY_ACTION", "amount_of", "as_mapping", "by_item", "by_segment", "named", "spread"]
+__all__ = ["ONLY_ACTION", "amount_of", "as_mapping", "by_item", "by_segment", "listed", "named", "spread"]
 
+# So many are listed, the others counted.
+LISTED = 5
 # The action of a segment for which none is named.
 ONLY_ACTION = "effort"
 
@@ -20,6 +22,13 @@ def named(item: tuple[Any, Any]) -> str:
     """Write a segment, and the action where it has several."""
     segment, action = item
     return repr(segment) if action == ONLY_ACTION else f"{segment!r} ({action})"
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Write the first texts in a row and count the others; what `name_some` is for values, with nothing quoted."""
+    every = list(texts)
+    more = f", ... ({len(every):,} in all)" if len(every) > LISTED else ""
+    return ", ".join(every[:LISTED]) + more
 
 
 def as_mapping(given: Any) -> Any:

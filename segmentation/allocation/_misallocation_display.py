@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import name_some, number
-from segmentation._plotting import COLOURS, axes_or_new, new_figure, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, new_figure, shorten, take_literally, tidy
 
 if TYPE_CHECKING:
     from segmentation.allocation._misallocation_result import Misallocation
@@ -115,6 +115,7 @@ class MisallocationDisplay:
         ax.set_ylim(-0.7, n - 0.3)
         tidy(ax, title=self.title, x=self.what, y="")
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
 
@@ -191,4 +192,5 @@ class SegmentChangeDisplay:
         right.axvline(0, color=COLOURS["actual"], linewidth=1)
         tidy(right, title="What that changes", x="outcome above today's", y="")
         self.axes_, self.figure_ = [left, right], figure
+        take_literally(self.axes_)
         return self

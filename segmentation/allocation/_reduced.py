@@ -98,8 +98,8 @@ def reduce_problem(problem: Problem) -> Reduced:
     if endless.any():
         i = int(np.flatnonzero(endless)[0])
         raise UnboundedError(
-            f"nothing limits the effort of {named(problem.items[i])}: it takes no resource that ends, has no upper bound, "
-            "and its curve never flattens. Give it an upper bound."
+            f"nothing limits the effort of {named(problem.items[i])}: it takes no resource that ends, has no upper "
+            "bound, and its curve never flattens. Give it an upper bound."
         )
     free = np.flatnonzero((upper - lower > NOTHING * np.maximum(np.abs(lower), 1e-300)) & (upper > lower))
     span = upper[free] - lower[free]

@@ -204,7 +204,9 @@ def is_possible(chosen: Sequence[Requirement], problem: Problem, cells: Cells | 
     kinds = np.zeros(width)
     kinds[n : 2 * n] = discrete
     kinds[2 * n : (2 + n_whole) * n] = 1
-    top = np.concatenate([(furthest > 0).astype(np.float64), np.ones(n), np.full(n_whole * n, np.inf), np.ones(n_shares)])
+    top = np.concatenate(
+        [(furthest > 0).astype(np.float64), np.ones(n), np.full(n_whole * n, np.inf), np.ones(n_shares)]
+    )
     found = milp(
         np.zeros(width),
         constraints=LinearConstraint(

@@ -14,9 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, name_some, number
+from segmentation._progress import progress
 from segmentation.allocation._cost import solve_cost
 from segmentation.allocation._errors import InfeasibleError
 from segmentation.allocation._problem import Problem, Solution
+from segmentation.allocation._profit import profit_of, solve_profit
 from segmentation.allocation._solve import solve
 
 __all__ = ["Allocation"]
@@ -39,9 +41,11 @@ class Allocation:
         One row per segment and action, see `allocate`.
     resources : pandas.DataFrame
         One row per resource: ``unit``, ``amount``, ``used``, ``left`` (``used + left`` is the amount), ``shadow_price``
-        (what one more unit brings; with ``objective="cost"`` the money it saves), ``why``.
+        (what one more unit brings, least shares staying the amounts they are; with ``objective="cost"`` the money it
+        saves, with ``"profit"`` what it brings above its price), ``why``.
     comparison : pandas.DataFrame
-        The plan beside an equal split and those given: ``outcome`` with interval, ``gain_of_plan`` with interval,
+        The plan beside an equal split and those given: ``outcome`` with interval, ``gain_of_plan`` with interval (of
+        the outcome; with ``objective="profit"`` of the profit),
         ``takes_too_much_of``, ``breaks`` (kinds of requirements that it does not keep).
     floors : pandas.DataFrame
         One row per least share: ``segment``, ``resource``, ``amount``, ``given``, ``price`` (what one unit less of it
@@ -64,7 +68,8 @@ class Allocation:
     cost : float
         Money for what is used, and fixed costs; NaN where a price is missing.
     gap : float
-        Proven distance from the best possible plan, relative to the total (``objective="cost"``: to the cost).
+        Proven distance from the best possible plan, relative to the total (``objective="cost"``: to the cost,
+        ``"profit"``: to the profit).
     settings : dict
     warnings : tuple of str
         What stands in doubt: curves that are not from randomized effort, their notes, resources that are left.
@@ -93,6 +98,14 @@ class Allocation:
     overlap: pd.DataFrame | None = None
     risk: Any = None
     _again: Any = field(default=None, repr=False)
+
+    @property
+    def profit(self) -> float:
+        """What the plan brings above what the resources taken and its fixed costs cost; NaN where a price is missing.
+
+        Meant for outcomes that are money in the unit of the prices.
+        """
+        return profit_of(self.problem, self.solution.x, self.prices)
 
     @property
     def efforts(self) -> pd.Series[Any]:
@@ -124,45 +137,43 @@ class Allocation:
     def scenarios(self) -> pd.DataFrame:
         """The same plan with a tenth less and a tenth more of each resource; of people, at least one less and one more.
 
-        Index ``resource``, ``change``; ``amount``, ``outcome`` (with ``objective="cost"``: ``cost``; with ``risk``:
-        ``criterion``), ``difference`` from this plan, ``per_unit`` of the resource, ``effort_moved`` (share of the
-        resource that goes to another item than in this plan, 0 to 1). NaN where there is no plan. Choices are made
-        anew. Computed when first asked for.
+        Index ``resource``, ``change``; ``amount``, ``outcome`` (with ``objective="cost"``: ``cost``, with ``"profit"``:
+        ``profit``, with ``risk``: ``criterion``), ``difference`` from this plan, ``per_unit`` of the resource,
+        ``effort_moved`` (share of the resource that goes to another item than in this plan, 0 to 1). NaN where there is
+        no plan. Choices are made anew, and least shares are those of the new amount. Computed when first asked for.
         """
         goal, now = self._goal()
+        asked = [
+            (j, change)
+            for j in np.flatnonzero(np.isfinite(self.problem.supply)).tolist()
+            for change in (-SCENARIO, SCENARIO)
+        ]
         rows = []
-        for j, (name, amount) in enumerate(zip(self.problem.resources, self.problem.supply, strict=True)):
-            if not np.isfinite(amount):
-                continue
-            for change in (-SCENARIO, SCENARIO):
-                new = amount * (1 + change)
-                if self.problem.integer is not None and self.problem.integer[j]:
-                    # a part of a person changes nothing: whole ones, one at least
-                    new = np.floor(amount) + np.sign(change) * max(np.floor(SCENARIO * amount), 1.0)
-                    new = max(float(new), 0.0)
-                    change = (new - amount) / amount if amount > 0 else change
-                value, moved = self._with_supply(j, new)
-                if abs(value - now) <= NOISE * abs(now):
-                    value = now
-                per_unit = (value - now) / (new - amount) + 0.0 if new != amount else np.nan
-                rows.append(
-                    {
-                        "resource": name,
-                        "change": change,
-                        "amount": new,
-                        goal: value,
-                        "difference": value - now,
-                        "per_unit": per_unit,
-                        "effort_moved": moved,
-                    }
-                )
+        for j, change in progress(asked, what="other amounts", unit="plan") if self.problem.is_discrete else asked:
+            amount = float(self.problem.supply[j])
+            new, share = self._other_amount(j, amount, change)
+            value, moved = self._with_supply(j, new)
+            if abs(value - now) <= NOISE * abs(now):
+                value = now
+            per_unit = (value - now) / (new - amount) + 0.0 if new != amount else np.nan
+            rows.append((self.problem.resources[j], share, new, value, value - now, per_unit, moved))
         columns = ["resource", "change", "amount", goal, "difference", "per_unit", "effort_moved"]
         return pd.DataFrame(rows, columns=columns).set_index(["resource", "change"])
+
+    def _other_amount(self, j: int, amount: float, change: float) -> tuple[float, float]:
+        """Return an amount of a resource that differs by a share, and that share."""
+        if not np.asarray(self.problem.integer)[j]:
+            return amount * (1 + change), change
+        # a part of a person changes nothing: whole ones, one at least
+        new = max(float(np.floor(amount) + np.sign(change) * max(np.floor(SCENARIO * amount), 1.0)), 0.0)
+        return new, (new - amount) / amount if amount > 0 else change
 
     def _goal(self) -> tuple[str, float]:
         """Return what is minimised or maximised, and how much of it this plan reaches."""
         if self.settings["objective"] == "cost":
             return "cost", self.cost
+        if self.settings["objective"] == "profit":
+            return "profit", self.profit
         if self.risk is not None:
             return "criterion", float(self.risk.table.loc["this plan", "criterion"])
         return "outcome", self.total
@@ -197,6 +208,9 @@ class Allocation:
         if self.settings["objective"] == "cost":
             x = solve_cost(changed, self.prices, self.settings["target"], **search)[0].x
             return float(changed.used(x) @ self.prices + changed.fixed_costs(x).sum()), x
+        if self.settings["objective"] == "profit":
+            x = solve_profit(changed, self.prices, **search).x
+            return profit_of(changed, x, self.prices), x
         x = solve(changed, **search).x
         return changed.net(x), x
 
@@ -230,6 +244,7 @@ class Allocation:
             "total_low": self.total_low,
             "total_high": self.total_high,
             "cost": self.cost,
+            "profit": self.profit,
             "gap": self.gap,
             "table": self.table.to_dict("records"),
             "resources": self.resources.reset_index().to_dict("records"),
@@ -254,6 +269,8 @@ class Allocation:
         what = f"Plan for {count(self.table['segment'].nunique(), 'segment')}: "
         if self.settings["objective"] == "cost":
             goal = f"the target of {number(self.settings['target'])} for {number(self.cost)}"
+        elif self.settings["objective"] == "profit":
+            goal = f"{number(self.profit)} profit, {number(self.total)} expected{between}"
         else:
             goal = f"{number(self.total)} expected{between}"
         near = f"; within {100 * self._stated_gap:.2g} % of the best possible" if self._stated_gap else ""
@@ -278,7 +295,8 @@ class Allocation:
             if self.settings["objective"] == "cost":
                 lines.append(f"  {name}: {number(row['outcome'])} for {number(row['cost'])}{too_much}")
             else:
-                lines.append(f"  {name}: {number(row['outcome'])}{too_much}; this plan brings {self._gain(row)}")
+                earns = "earns" if self.settings["objective"] == "profit" else "brings"
+                lines.append(f"  {name}: {number(row['outcome'])}{too_much}; this plan {earns} {self._gain(row)}")
         return lines
 
     @staticmethod

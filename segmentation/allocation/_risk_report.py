@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import number, percent
-from segmentation._plotting import COLOURS, axes_or_new, tidy
+from segmentation._plotting import COLOURS, axes_or_new, take_literally, tidy
 from segmentation.allocation._risk import CVaR, Quantile, Risk
 
 __all__ = ["RiskDisplay", "RiskReport", "report_on"]
@@ -256,4 +256,5 @@ class RiskDisplay:
         tidy(ax, title=self.title, x="total", y="share of draws that bring less")
         ax.legend(frameon=False, loc="lower right", fontsize=9)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self

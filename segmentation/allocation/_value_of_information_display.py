@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from segmentation._plotting import COLOURS, axes_or_new, tidy
+from segmentation._plotting import COLOURS, axes_or_new, take_literally, tidy
 from segmentation.allocation._misallocation_display import MAX_SEGMENTS, distinct, whiskers
 
 if TYPE_CHECKING:
@@ -69,4 +69,5 @@ class ValueOfInformationDisplay:
         ax.set_ylim(-0.7, n - 0.3)
         tidy(ax, title=self.title, x="outcome (lines: one Monte Carlo standard error)", y="")
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self

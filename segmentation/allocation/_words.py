@@ -11,7 +11,7 @@ from segmentation._format import count, name_some
 from segmentation.allocation._problem import Problem, Solution
 from segmentation.allocation._resource import Resource
 
-__all__ = ["HELD", "what_holds", "why_left"]
+__all__ = ["HELD", "in_words_of_price", "what_holds", "why_left"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -33,10 +33,13 @@ NO_LEAST = "not funded: its least amount earns more elsewhere, or does not fit"
 FIXED = "not funded: not worth its fixed cost"
 NO_FIXED = "not funded: its fixed cost earns more elsewhere, or does not fit"
 OTHER = "not funded: another of its group is"
+PAYS = "balanced: its next unit earns what it costs"
+NO_PROFIT = "not funded: earns less than it costs"
 ELSEWHERE = "not funded: its customers are served as members of other segments"
 HELD = (
     AT_LOWER, AT_UPPER, SHARE, CAPPED, NOT_FUNDED, NO_RESPONSE, SATURATED, BETWEEN, TIED, IMPOSSIBLE, RISING, UNITS,
-    NO_UNIT, LEAST_IF, NO_LEAST, FIXED, NO_FIXED, OTHER, ELSEWHERE,
+    NO_UNIT, LEAST_IF, NO_LEAST, FIXED, NO_FIXED, OTHER, ELSEWHERE, PAYS,
+    NO_PROFIT,
 )  # fmt: skip
 NEAR = 1e-9
 # Kinds that leave a resource unused, and what is said of them.
@@ -51,6 +54,8 @@ LEFT_BY = (
     (FIXED, "not worth the fixed cost"),
     (NO_FIXED, "whose fixed cost does not fit or pay"),
     (OTHER, "of a group of which another is funded"),
+    (PAYS, "at the effort where the next unit earns no more than it costs"),
+    (NO_PROFIT, "not worth its cost"),
     (ELSEWHERE, "whose customers are served elsewhere"),
 )
 
@@ -110,6 +115,13 @@ def what_holds(problem: Problem, x: Array, opportunity: Array) -> list[str]:
         else:
             words.append(RISING if rising[i] else TIED if straight[i] else BETWEEN)
     return words
+
+
+def in_words_of_price(holds: list[str], problem: Problem, solution: Solution) -> list[str]:
+    """Say of what no scarce resource holds that it is its price that does."""
+    scarce = problem.use @ solution.shadow_prices > 0
+    other = {BETWEEN: PAYS, NOT_FUNDED: NO_PROFIT}
+    return [word if scarce[i] else other.get(word, word) for i, word in enumerate(holds)]
 
 
 def _in_floor(problem: Problem, x: Array, slope: Array, opportunity: Array) -> Mask:
@@ -172,10 +184,10 @@ def why_left(
     holds: Sequence[str],
     left: Array,
     *,
-    cost: bool,
+    objective: str = "return",
 ) -> list[str]:
     """Return for each resource why something is left of it, or what one more unit would bring."""
-    result = []
+    cost, result = objective == "cost", []
     for j, resource in enumerate(resources):
         price = float(solution.shadow_prices[j])
         unit = resource.unit or "unit"
@@ -186,6 +198,8 @@ def why_left(
             result.append("there is none" + (f"; one {unit} would bring {price:.4g}" if price > 0 and not cost else ""))
         elif left[j] <= 0:
             gain = f"saves {price:.4g}" if cost else f"brings {price:.4g}"
+            if objective == "profit":
+                gain += f" above its price of {resource.price or 0.0:.4g}" if len(resources) > 1 else " above its price"
             idle = "used up; with these choices more of it alone brings nothing" if problem.is_discrete else ""
             if resource.integer:
                 idle = "used up; what one whole unit more or less brings is in .scenarios"

@@ -298,7 +298,8 @@ def test_conflict_of_shares_through_another_resource():
 def test_nothing_to_give_and_nothing_to_gain():
     plan = allocate(TWO, Resource("budget", 0))
     assert plan.total == 0
-    assert plan.resources.loc["budget", "why"] == "there is none"
+    assert plan.resources.loc["budget", "why"] == "there is none; one unit would bring 300"
+    assert plan.resources.loc["budget", "shadow_price"] == 300
     assert plan.table["holds"].str.startswith("nothing to give").all()
     dull = allocate({"a": LogCurve(0, 1), "b": LinearCurve(0)}, MONEY)
     assert dull.table["effort"].tolist() == [0, 0]
@@ -342,7 +343,7 @@ def test_flat_curves_leave_the_rest():
         (lambda: allocate(TWO, [MONEY, MONEY]), ValueError, "repeated: 'budget'"),
         (lambda: allocate(TWO, Resource("effort", 3)), ValueError, "cannot be called 'effort'"),
         (lambda: allocate(TWO, [MONEY, Resource("hours", 3)]), ValueError, "uses must say"),
-        (lambda: allocate(TWO, MONEY, uses={"loyal": {"budget": 1}}), ValueError, "does not say what \"'new'\" takes"),
+        (lambda: allocate(TWO, MONEY, uses={"loyal": {"budget": 1}}), ValueError, "does not say what 'new' takes"),
         (lambda: allocate(TWO, MONEY, uses={"loyal": {"time": 1}, "new": {"budget": 1}}), ValueError, "names 'time'"),
         (
             lambda: allocate(TWO, MONEY, uses={"loyal": {"budget": "2 USD"}, "new": {"budget": 1}}),
@@ -365,7 +366,7 @@ def test_flat_curves_leave_the_rest():
         (lambda: allocate(TWO, MONEY, min_share={"loyal": 1.5}), ValueError, "between 0 and 1"),
         (lambda: allocate(TWO, MONEY, min_share={"old": 0.5}), ValueError, "names 'old', which is no segment"),
         (lambda: allocate(TWO, MONEY, min_share={"loyal": {"time": 0.5}}), ValueError, "which is no resource"),
-        (lambda: allocate(TWO, MONEY, objective="profit"), ValueError, "objective must be one of"),
+        (lambda: allocate(TWO, MONEY, objective="profits"), ValueError, "objective must be one of"),
         (lambda: allocate(TWO, MONEY, target=5), ValueError, "target is for"),
         (lambda: allocate(TWO, MONEY, objective="cost"), ValueError, "needs a target"),
         (lambda: allocate(TWO, MONEY, level=90), ValueError, "level must be"),

@@ -352,7 +352,7 @@ class _Broken(LogCurve):
 
 
 def test_curves_that_give_nan_are_named():
-    with pytest.raises(ValueError, match="curve of \"'a'\" gives NaN"):
+    with pytest.raises(ValueError, match="curve of 'a' gives NaN"):
         allocate({"a": _Broken(1.0, 1.0), "b": LogCurve(1.0, 1.0)}, BUDGET)
     with pytest.raises(ValueError, match="scale must be finite"):
         LogCurve(math.nan, 1.0)
