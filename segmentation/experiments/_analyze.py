@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,25 @@ import pandas as pd
 from segmentation._format import name_some
 from segmentation._frames import kind_of
 from segmentation.experiments._analyze_aggregates import ExperimentAggregates, aggregate_experiment
-from segmentation.experiments._analyze_estimates import Estimator, Rows
+from segmentation.experiments._analyze_anytime import (
+    anytime_interaction,
+    anytime_notes,
+    at_any_time,
+    check_anytime,
+    detectable_at_any_time,
+)
+from segmentation.experiments._analyze_estimates import Compared, Estimator, Rows
+from segmentation.experiments._analyze_family import check_correction, corrected_segments
 from segmentation.experiments._analyze_input import Request, check_request, of_aggregates, untrimmed
 from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._analyze_notes import cluster_unit, data_notes
+from segmentation.experiments._analyze_outcomes import Outcome
+from segmentation.experiments._analyze_pooled import differing_words
 from segmentation.experiments._analyze_result import ExperimentAnalysis
 from segmentation.experiments._analyze_table import comparison_table
 from segmentation.experiments._analyze_words import headline
 from segmentation.experiments._interaction import interaction_test
+from segmentation.experiments._moments import Floats
 from segmentation.experiments._sample_ratio import check_ratio, planned_shares, ratio_notes
 from segmentation.governance._association import holm
 
@@ -42,6 +54,8 @@ def analyze_experiment(
     segments_from: Iterable[str] | None = None,
     held_out: str | None = None,
     power: float = 0.8,
+    correction: str = "holm",
+    anytime: bool | float = False,
 ) -> ExperimentAnalysis:
     """Say what a randomized experiment shows, over all customers and by segment.
 
@@ -89,6 +103,11 @@ def analyze_experiment(
         Column that is true for customers the segments were not learnt from; only they are analysed (an honest split).
     power : float, default=0.8
         For ``detectable_lift``.
+    correction : {"holm", "bonferroni", "sidak", "bh", "by"}, default="holm"
+        Over segments x outcomes x arms, see `correct_comparisons`.
+    anytime : bool or number, default=False
+        True for those who look while the experiment runs: bounds and p-values then hold at every look, see
+        `confidence_sequence`. A number: of customers in both arms at which bounds shall be tightest (True: 1,000).
 
     Returns
     -------
@@ -119,6 +138,7 @@ def analyze_experiment(
     [{'control': 0.4, 'treated': 0.4, 'lift': 0.0}]
     """
     request = check_request(level, power, adjust, variance, overall, covariates, cluster, data)
+    correction, tightest_at = check_correction(correction), check_anytime(anytime)
     aggregates = _aggregates(data, segment, arm, outcomes, covariates, cluster, held_out)
     learnt = _check_learnt(aggregates, segments_from)
     arms = _arms(aggregates, control, shares)
@@ -136,7 +156,7 @@ def analyze_experiment(
     ratio = check_ratio(ratio_counts, planned, segments, arms, inside, planned_all)
 
     stratify = overall == "stratified" or (overall == "auto" and differs)
-    tables, tops, tests = [], [], []
+    tables, tops, tests, pairs = [], [], [], []
     for outcome in aggregates.outcomes:
         for treated in range(1, len(arms)):
             by_segment = estimator.compare(outcome, 0, treated, overall=False)
@@ -144,26 +164,41 @@ def analyze_experiment(
                 whole = estimator.over_segments(by_segment, counts.sum(axis=1))
             else:
                 whole = estimator.compare(outcome, 0, treated, overall=True)
-            table = comparison_table(estimator, outcome, treated, by_segment, overall=False, power=power)
-            tables.append(table)
-            tops.append(
-                comparison_table(estimator, outcome, treated, whole, overall=True, power=power, stratified=stratify)
-            )
             lifts = by_segment.lifts
             test = interaction_test(lifts.lift, lifts.se, lifts.df)
+            n, n_all = counts[:, [0, treated]].sum(axis=1), everyone[[0, treated]].sum(keepdims=True)
+            if tightest_at is not None:
+                by_segment = at_any_time(by_segment, n, level, tightest_at)
+                whole = at_any_time(whole, n_all, level, tightest_at)
+                test = anytime_interaction(test, lifts, float(n_all[0]), level, tightest_at)
+            table = comparison_table(estimator, outcome, treated, by_segment, overall=False, power=power)
+            top = comparison_table(estimator, outcome, treated, whole, overall=True, power=power, stratified=stratify)
+            if tightest_at is not None:
+                for made, of, size in ((table, by_segment, n), (top, whole, n_all)):
+                    made["detectable_lift"] = detectable_at_any_time(of.lifts, size, level, tightest_at, power)
+                    made["method"] = made["method"].str.replace(" (score)", "") + ", at any time"
+            tables.append(table)
+            tops.append(top)
+            pairs.append((outcome, treated, by_segment, n))
             tests.append({"outcome": outcome.label, "arm": arms[treated], **vars(test)})
     interaction = pd.DataFrame(tests)
     interaction.insert(6, "p_adjusted", _holm(interaction["p_value"]))
     if len(segments) < 2:
         interaction = interaction.iloc[:0]
     segment_table, overall_table = pd.concat(tables, ignore_index=True), pd.concat(tops, ignore_index=True)
-    for made in (segment_table, overall_table):
-        made.insert(list(made.columns).index("p_value") + 1, "p_adjusted", _holm(made["p_value"]))
+    overall_table.insert(
+        list(overall_table.columns).index("p_value") + 1, "p_adjusted", _holm(overall_table["p_value"])
+    )
+    segment_table, family = corrected_segments(
+        segment_table, correction, level, lambda each: _bounds(estimator, pairs, each, tightest_at)
+    )
 
     settings = {
         "control": arms[0], "arms": arms, "outcomes": [outcome.label for outcome in aggregates.outcomes],
         "covariates": list(aggregates.covariates), "cluster": aggregates.settings.get("cluster"), "level": level,
-        "power": power, "adjust": resolved.adjust, "variance": resolved.variance,
+        "power": power, "correction": correction, "family": family,
+        "anytime": False if tightest_at is None else tightest_at, "adjust": resolved.adjust,
+        "variance": resolved.variance,
         "overall": "stratified" if stratify else "plain", "shares_given": given, "segments_from": learnt,
         "held_out": aggregates.settings["held_out"], "n_customers": int(everyone.sum()), "n_segments": len(segments),
         "n_unassigned": int(everyone.sum() - counts.sum()), "n_without_arm": aggregates.settings["n_without_arm"],
@@ -171,9 +206,10 @@ def analyze_experiment(
         "from_rows": not isinstance(data, ExperimentAggregates),
     }  # fmt: skip
     notes = [*ratio_notes(ratio, arms, given=given, unit=unit), *data_notes(estimator, settings, counts, stratify)]
+    notes += anytime_notes(tightest_at)
     trustworthy = not bool((ratio["verdict"] == "failed").any())
     text = headline(interaction, overall_table, segment_table, settings, trustworthy=trustworthy)
-    return ExperimentAnalysis(
+    found = ExperimentAnalysis(
         text,
         interaction,
         overall_table.drop(columns="kind"),
@@ -182,6 +218,25 @@ def analyze_experiment(
         settings,
         tuple(notes),
     )
+    return replace(found, headline="\n".join([text, *differing_words(found)]))
+
+
+def _bounds(
+    estimator: Estimator, pairs: list[tuple[Outcome, int, Compared, Floats]], level: float, tightest_at: float | None
+) -> tuple[Floats, Floats]:
+    """Bounds of all comparisons of segments at another level, by the method that made their estimates."""
+    found = []
+    for outcome, treated, compared, n in pairs:
+        if tightest_at is not None:
+            made = at_any_time(compared, n, level, tightest_at)
+            found.append((made.low, made.high))
+        elif compared.rel_bounds is None:
+            found.append(compared.lifts.interval(level))
+        else:  # scores of proportions
+            made = replace(estimator, level=level).compare(outcome, 0, treated, overall=False)
+            found.append((made.low, made.high))
+    low, high = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
+    return low, high
 
 
 def _aggregates(

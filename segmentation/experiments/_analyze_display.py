@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 
 __all__ = ["ForestDisplay"]
 
@@ -89,9 +89,13 @@ class ForestDisplay:
         ax.set_yticks([0, *places], ["all customers", *labels])
         ax.set_ylim(n + 0.6, -0.6)
         tidy(ax, title=self.title, x=self.unit, y="")
+        ax.set_title(self.title, loc="left", fontsize=11, parse_math=False)  # "$0 - $100" is a name, not a formula
+        for label in ax.get_yticklabels():
+            label.set_parse_math(False)
         if self.pooled is not None:
             ax.set_xlabel(f"{self.unit}\nblue: as measured; orange: partially pooled")
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     @staticmethod

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from typing import Any
 
 import pandas as pd
 
 from segmentation._format import name_some
+from segmentation.experiments._analyze_pooled import best_of, best_table, pool_of, pooled_table, pooled_words
+from segmentation.experiments._decision import SegmentDecisions, decide_segments
+from segmentation.experiments._pooling_result import PooledEffects
+from segmentation.experiments._winner import BestSegment
 
 __all__ = ["ExperimentAnalysis"]
 
+SHOWN_AT_MOST = 20
 SHOWN = ["lift", "lift_low", "lift_high", "p_adjusted", "rel_lift", "rel_lift_low", "rel_lift_high", "detectable_lift"]
 
 
@@ -33,9 +39,10 @@ class ExperimentAnalysis:
     segments : pandas.DataFrame
         Per outcome, arm and segment: ``n_control``, ``n_treated`` (customers with the outcome), ``n_missing``
         (without), ``control``, ``treated`` (mean or share, as it is), ``lift`` with ``lift_low``, ``lift_high``,
-        ``se``, ``df``, ``p_value``, ``p_adjusted`` (Holm over all rows), ``rel_lift`` with bounds, ``rel_se``,
-        ``detectable_lift`` (that an experiment of this size finds with the power asked for; says nothing about the
-        lift that was found), ``method``, ``note``. With covariates also ``raw_lift``, ``raw_lift_low``,
+        ``family_low``, ``family_high`` (bounds that allow for all rows, see `correct_comparisons`), ``se``, ``df``,
+        ``p_value``, ``p_adjusted`` (corrected over all rows, ``settings["family"]``), ``rel_lift`` with bounds,
+        ``rel_se``, ``detectable_lift`` (that an experiment of this size finds with the power asked for; says nothing
+        about the lift that was found), ``method``, ``note``. With covariates also ``raw_lift``, ``raw_lift_low``,
         ``raw_lift_high``, ``raw_se``. With clusters ``n_clusters``.
     sample_ratio : pandas.DataFrame
         Whether arms got the customers they were planned to get, see ``verdict``.
@@ -57,6 +64,87 @@ class ExperimentAnalysis:
     def table(self) -> pd.DataFrame:
         """The lifts per segment."""
         return self.segments
+
+    @cached_property
+    def pooled(self) -> pd.DataFrame:
+        """Lifts per outcome, arm and segment after partial pooling (`pool_effects`), where three segments have one."""
+        return pooled_table(self)
+
+    @cached_property
+    def best(self) -> pd.DataFrame:
+        """The segment with the largest lift per outcome and arm, corrected for its selection (`best_segment`).
+
+        ``as_measured`` is what it looks like, ``estimate`` with ``low`` and ``high`` what is left of it.
+        """
+        return best_table(self)
+
+    def pool(self, outcome: str | None = None, arm: str | None = None, *, relative: bool = False) -> PooledEffects:
+        """Pool the lifts of one outcome and arm over segments.
+
+        Parameters
+        ----------
+        outcome, arm : str, optional
+            May be left out where there is only one.
+        relative : bool, default=False
+            Whether to pool relative lifts.
+
+        Returns
+        -------
+        PooledEffects
+        """
+        return pool_of(self, *self._choose(outcome, arm), relative=relative)
+
+    def best_segment(self, outcome: str | None = None, arm: str | None = None, **options: Any) -> BestSegment:
+        """Correct the best segment of one outcome and arm for having been picked (`best_segment`).
+
+        Parameters
+        ----------
+        outcome, arm : str, optional
+            May be left out where there is only one.
+        **options
+            ``method``, ``largest``.
+
+        Returns
+        -------
+        BestSegment
+        """
+        return best_of(self, *self._choose(outcome, arm), **options)
+
+    def decide(
+        self, outcome: str | None = None, arm: str | None = None, *, customers: Any, margin: Any = 1.0,
+        cost: Any = 0.0, certainty: float = 0.9,
+    ) -> SegmentDecisions:  # fmt: skip
+        """Decide per segment whether to treat it, by pooled lifts, margin and cost of contact (`decide_segments`).
+
+        Parameters
+        ----------
+        outcome, arm : str, optional
+            May be left out where there is only one.
+        customers, margin, cost, certainty
+            As for `decide_segments`.
+
+        Returns
+        -------
+        SegmentDecisions
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd
+        >>> from segmentation.experiments import analyze_experiment
+        >>> rng = np.random.default_rng(0)
+        >>> rows = pd.DataFrame({"tier": rng.choice(["a", "b", "c"], 6000), "arm": rng.choice(["mail", "none"], 6000)})
+        >>> rows["spend"] = rng.normal(10, 3, 6000) + 2.0 * ((rows["arm"] == "mail") & (rows["tier"] != "c"))
+        >>> found = analyze_experiment(rows, segment="tier", arm="arm", outcomes="spend", control="none")
+        >>> found.decide(customers=2000, margin=0.4, cost=0.3).table["decision"].to_dict()
+        {'a': 'treat', 'b': 'treat', 'c': 'do not treat'}
+        """
+        made = decide_segments(
+            self.pool(outcome, arm), customers=customers, margin=margin, cost=cost, certainty=certainty
+        )
+        if self.trustworthy:
+            return made
+        said = "the sample-ratio check failed, arms are not comparable: these decisions are not to be used."
+        return replace(made, headline=f"NOT TO BE USED: {made.headline}", warnings=(said, *made.warnings))
 
     @property
     def trustworthy(self) -> bool:
@@ -108,8 +196,9 @@ class ExperimentAnalysis:
         return found[0], found[1]
 
     def plot(
-        self, ax: Any = None, *, outcome: str | None = None, arm: str | None = None, relative: bool = False
-    ) -> Any:
+        self, ax: Any = None, *, outcome: str | None = None, arm: str | None = None, relative: bool = False,
+        pooled: bool = True,
+    ) -> Any:  # fmt: skip
         """Draw the lifts of one outcome and arm, segment by segment (`ForestDisplay`).
 
         Parameters
@@ -119,6 +208,8 @@ class ExperimentAnalysis:
             The first ones by default.
         relative : bool, default=False
             Whether to draw relative lifts.
+        pooled : bool, default=True
+            Whether to draw partially pooled lifts beside, where three segments have a lift.
 
         Returns
         -------
@@ -126,7 +217,20 @@ class ExperimentAnalysis:
         """
         from segmentation.experiments._analyze_display import ForestDisplay
 
-        return ForestDisplay.from_analysis(self, outcome=outcome, arm=arm, relative=relative).plot(ax).ax_
+        beside = self._pooled_bars(outcome, arm, relative=relative) if pooled else None
+        display = ForestDisplay.from_analysis(self, outcome=outcome, arm=arm, relative=relative, pooled=beside)
+        return display.plot(ax).ax_
+
+    def _pooled_bars(self, outcome: str | None, arm: str | None, *, relative: bool) -> pd.DataFrame | None:
+        """Return what the forest plot draws below the raw lifts; None where nothing is pooled."""
+        try:
+            found = pool_of(self, *self._choose(outcome, arm, first=True), relative=relative)
+        except ValueError:  # no segment has an estimate: the plot shows empty lines
+            return None
+        if not found.pooled:
+            return None
+        names = {"pooled": "estimate", "pooled_low": "low", "pooled_high": "high"}
+        return found.table[list(names)].rename(columns=names)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the lifts per segment."""
@@ -139,6 +243,8 @@ class ExperimentAnalysis:
             "interaction": self.interaction.to_dict("records"),
             "overall": self.overall.to_dict("records"),
             "segments": self.segments.to_dict("records"),
+            "pooled": self.pooled.to_dict("records"),
+            "best": self.best.to_dict("records"),
             "sample_ratio": self.sample_ratio.reset_index().to_dict("records"),
             "settings": dict(self.settings),
             "warnings": list(self.warnings),
@@ -151,6 +257,11 @@ class ExperimentAnalysis:
         parts += ["", "All customers", _text(_short(self.overall))]
         if len(self.segments):
             parts += ["", "Per segment", _text(_short(self.segments))]
+        if len(self.pooled):
+            parts += ["", "Partially pooled", *pooled_words(self)]
+            parts += [_text(self.pooled)] if len(self.pooled) <= SHOWN_AT_MOST else ["(every segment in .pooled)"]
+        if len(self.best):
+            parts += ["", "Best segment, corrected for having been picked", _text(self.best)]
         parts += ["", f"Sample ratio: {self._ratio()}"]
         return "\n".join([*parts, *(f"Note: {text}" for text in self.warnings)])
 
@@ -171,6 +282,11 @@ class ExperimentAnalysis:
         shown.append(f"<p>All customers</p>{_html(_short(self.overall))}")
         if len(self.segments):
             shown.append(f"<p>Per segment</p>{_html(_short(self.segments))}")
+        if len(self.pooled):
+            words = "<br>".join(escape(line) for line in pooled_words(self))
+            shown.append(f"<p>Partially pooled<br>{words}</p>{_html(self.pooled)}")
+        if len(self.best):
+            shown.append(f"<p>Best segment, corrected for having been picked</p>{_html(self.best)}")
         shown.append(f"<p>Sample ratio: {escape(self._ratio())}</p>")
         return "".join([*shown, *(f"<p>Note: {escape(text)}</p>" for text in self.warnings)])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from segmentation._plotting import COLOURS, axes_or_new, tidy
+from segmentation._plotting import COLOURS, axes_or_new, take_literally, tidy
 from segmentation.experiments._randomize_display import short_labels
 
 if TYPE_CHECKING:
@@ -102,4 +102,5 @@ class PlanDisplay:
         ax.grid(visible=False, axis="y")
         ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self

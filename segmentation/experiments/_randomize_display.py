@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import number
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 
 if TYPE_CHECKING:
     from segmentation.experiments._randomize import Randomization
@@ -96,6 +96,7 @@ class BalanceDisplay:
         ax.grid(visible=False, axis="y")
         ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
 
@@ -155,4 +156,5 @@ class RandomizationDisplay:
         ax.grid(visible=False, axis="y")
         ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
