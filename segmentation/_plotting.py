@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["COLOURS", "axes_or_new", "date_number", "date_ticks", "label_lines", "new_figure", "shorten", "tidy"]
+__all__ = [
+    "COLOURS",
+    "axes_or_new",
+    "date_number",
+    "date_ticks",
+    "label_lines",
+    "new_figure",
+    "shorten",
+    "take_literally",
+    "tidy",
+]
 
 # Okabe and Ito's palette, which people with any colour vision can tell apart; black is kept for what happened.
 COLOURS: Mapping[str, str] = {
@@ -63,6 +73,29 @@ def shorten(text: Any, width: int = 24) -> str:
     if len(whole) <= width:
         return whole
     return f"{whole[: width // 2].rstrip()}…{whole[len(whole) - (width - 1) // 2 :].lstrip()}"
+
+
+def take_literally(axes: Any) -> None:
+    """Take ``$`` in the texts of axes, or of several, as a dollar sign and not as the beginning of a formula.
+
+    Labels of ticks that matplotlib writes itself stay what they are.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter, ScalarFormatter
+
+    own = set()
+    several = list(axes) if isinstance(axes, Iterable) else [axes]
+    for one in [*several, *(inset for outer in several for inset in outer.child_axes)]:
+        for axis in (one.xaxis, one.yaxis):
+            # these write powers of ten as formulas; others, such as labels that were given, do not
+            if isinstance(axis.get_major_formatter(), LogFormatter | ScalarFormatter):
+                own |= {id(label) for tick in axis.get_major_ticks() for label in (tick.label1, tick.label2)}
+                own.add(id(axis.get_offset_text()))
+            own |= {id(label) for tick in axis.get_minor_ticks() for label in (tick.label1, tick.label2)}
+    for one in several:
+        for text in one.findobj(Text):
+            if id(text) not in own:
+                text.set_parse_math(False)
 
 
 def date_number(day: dt.date) -> float:

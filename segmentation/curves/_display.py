@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from segmentation._format import count, percent
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.curves._base import ResponseCurve, check_efforts
 from segmentation.curves._result import CurveFit
 
@@ -150,6 +150,7 @@ class CurveDisplay:
         ax.set_xlim(left=min(0.0, -0.02 * self.effort[-1]))
         ax.legend(frameon=False, fontsize=9)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def _title(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.evaluation._affinity_report import AffinityReport
 
 __all__ = ["AffinityDisplay"]
@@ -107,6 +107,7 @@ class AffinityDisplay:
             ax.legend(
                 loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, fontsize=8, frameon=False, borderaxespad=0.2
             )  # fmt: skip
+        take_literally(self.ax_)
         return self
 
     def _rows(self) -> tuple[pd.DataFrame, list[tuple[str, float]]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, name_some
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.base import largest_degree
 from segmentation.evaluation._validity_input import place_customers
 from segmentation.exceptions import AssignmentError, CustomerTableError
@@ -180,6 +180,7 @@ class GorgeDisplay:
         ax.set_xlim(-0.01, 1.01)
         ax.set_ylim(k - 0.4, -0.75) if heights == "group" else ax.set_ylim(k - 0.85, -1.0)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def _draw_row(self, ax: Any, row: int, edges: NDArray[np.float64], heights: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import money, name_some
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.evaluation._equivalence import CANNOT_TELL, DIFFERENT, EQUIVALENT
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class GranularityDisplay:
         # between title and picture, at a distance in points: right for two pairs and for thirty
         ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=11, pad=24)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8, borderaxespad=0.3)
+        take_literally(self.ax_)
         return self
 
     def _rows(self) -> pd.DataFrame:

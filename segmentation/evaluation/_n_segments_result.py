@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from segmentation._format import count
-from segmentation._plotting import COLOURS, new_figure
+from segmentation._plotting import COLOURS, new_figure, take_literally
 
 __all__ = ["KTableDisplay", "SegmentNumbers"]
 
@@ -165,6 +165,7 @@ class KTableDisplay:
         axes[-1].set_xlabel("number of segments")
         chosen = "none stands out" if self.recommended is None else f"{self.recommended} stands out"
         axes[0].set_title(f"How many segments: {chosen}", loc="left", fontsize=11)
+        take_literally(self.axes_)
         return self
 
     def _panel(self, ax: Any, column: str, label: str) -> None:

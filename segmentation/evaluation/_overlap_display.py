@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, percent
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.evaluation._overlap_report import OverlapReport
 
 __all__ = ["OverlapDisplay"]
@@ -92,6 +92,7 @@ class OverlapDisplay:
             self._heatmap(ax)
         else:
             self._conflicts(ax)
+        take_literally(self.ax_)
         return self
 
     def _keep(self, ax: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, name_some
-from segmentation._plotting import COLOURS, axes_or_new, shorten
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally
 from segmentation.evaluation._describe import describe_segments
 from segmentation.evaluation._describe_result import SegmentDescription, column_name
 
@@ -114,6 +114,7 @@ class ProfileDisplay:
         draw = _draw_bars if bars else _draw_map
         self.ax_ = draw(ax, figures, labels, self._titles(segments), left_out)
         self.figure_ = self.ax_.figure
+        take_literally(self.ax_)
         return self
 
     def _columns(self, order: str | Sequence[str], at_most: int) -> tuple[list[str], int]:

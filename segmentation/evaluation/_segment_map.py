@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation._format import count, percent
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.evaluation._map_colours import colour_of
 from segmentation.evaluation._map_labels import label_points
 from segmentation.evaluation._validity_input import place_customers
@@ -144,6 +144,7 @@ class SegmentMapDisplay:
         ax.set_ylim(*_limits(self.points[:, 1]))
         self._label(ax)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def _axis(self, which: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation._format import name_some
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.evaluation._validity import validity
 from segmentation.evaluation._validity_input import Placed, place_customers
 from segmentation.evaluation._validity_report import ValidityReport
@@ -201,6 +201,7 @@ class SilhouetteDisplay:
         ax.grid(visible=False, axis="y")
         ax.tick_params(axis="y", length=0)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.evaluation._stability_reading import LIMITS
 
 __all__ = ["SLSADisplay", "SLSWDisplay"]
@@ -73,6 +73,7 @@ class SLSWDisplay:
         if limits:
             _limit_lines(ax)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     @property
@@ -168,6 +169,7 @@ class SLSADisplay:
         ax.spines["left"].set_visible(False)
         self._scale(ax)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def _ways(self, ax: Any, places: Mapping[Any, tuple[int, int]]) -> None:

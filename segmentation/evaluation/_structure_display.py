@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation._format import number
-from segmentation._plotting import COLOURS, axes_or_new, tidy
+from segmentation._plotting import COLOURS, axes_or_new, take_literally, tidy
 
 if TYPE_CHECKING:
     from segmentation.evaluation._structure_pool import HeldOut
@@ -81,6 +81,7 @@ class StructureDisplay:
         ax.set_xlim(*SHOWN)
         ax.set_ylim(-0.15, n + 0.25)
         ax.legend(loc="upper right", fontsize=8, frameon=False, ncols=2)
+        take_literally(self.ax_)
         return self
 
     def _one(self, base: int, group: HeldOut, edges: NDArray[np.float64]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, number
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 
 __all__ = ["METHODS", "PolicyDisplay", "PolicyValue"]
 
@@ -170,4 +170,5 @@ class PolicyDisplay:
         ax.set_ylim(n - 0.4, -0.6)
         tidy(ax, title=self.title, x=self.unit, y="")
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, number, percent
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 
 __all__ = ["TargetingCurve", "TargetingDisplay"]
 
@@ -171,6 +171,7 @@ class TargetingDisplay:
         ax.legend(frameon=False, loc="best", fontsize=9)
         tidy(ax, title=self.title, x="customers treated", y=self.unit)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def _names(self, ax: Any) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import column_difference, name_some
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.exceptions import ColumnError
 from segmentation.prioritizers._evaluation import SegmentEvaluation
 from segmentation.prioritizers._labels import write_beside
@@ -124,6 +124,7 @@ class EvaluationMatrixDisplay:
         )
         self.ax_, self.figure_ = ax, ax.figure
         self._label(drawn, points, areas)
+        take_literally(self.ax_)
         return self
 
     def _sizes(self, drawn: pd.DataFrame) -> tuple[NDArray[np.float64], str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.prioritizers._ranks import RankTable, rank_table
 
 __all__ = ["RankDisplay"]
@@ -91,6 +91,7 @@ class RankDisplay:
         bar = ax.figure.colorbar(self.mesh_, ax=ax, fraction=0.04, pad=0.02)
         bar.set_label("probability", fontsize=9)
         self.ax_, self.figure_ = ax, ax.figure
+        take_literally(self.ax_)
         return self
 
     def _frames(self, ax: Any, table: Any) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segmentation._frames import kind_of
+from segmentation._plotting import take_literally
 
 __all__ = ["Picture", "drawn", "figure_of", "is_picture", "picture_of", "pyplot", "with_prefix"]
 
@@ -109,7 +110,9 @@ def picture_of(figure: Any, *, names_are_literal: bool = False) -> Picture:
     with mpl.rc_context(settings), warnings.catch_warnings(), _without_density(figure):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         if names_are_literal:
-            _take_literally(figure)
+            take_literally(figure.axes)
+            for text in figure.texts:
+                text.set_parse_math(False)
         figure.savefig(buffer, format="svg", metadata=nothing, bbox_inches="tight", dpi=DOTS_PER_INCH)
     return _inline(buffer.getvalue())
 
@@ -175,20 +178,3 @@ def _is_dense(artist: Any) -> bool:
     if hasattr(artist, "get_offsets") and hasattr(artist, "get_paths"):
         return max(len(artist.get_offsets()), len(artist.get_paths())) > DENSE
     return False
-
-
-def _take_literally(figure: Any) -> None:
-    """Switch formulas off in all texts but the tick labels of numbers, which matplotlib writes itself."""
-    from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter, NullFormatter
-
-    own = set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            # names are given as fixed labels; the others are written by a formatter, some as formulas
-            if not isinstance(axis.get_major_formatter(), FixedFormatter | NullFormatter):
-                own |= {id(label) for label in (*axis.get_majorticklabels(), axis.get_offset_text())}
-            own |= {id(label) for label in axis.get_minorticklabels()}
-    for text in figure.findobj(Text):
-        if id(text) not in own:
-            text.set_parse_math(False)
