@@ -137,6 +137,7 @@ HEAVY = [
         "import segmentation.sources, segmentation.governance, segmentation.clv, segmentation.verification",
         "import segmentation.evaluation, segmentation.experiments, segmentation.reporting",
         "import segmentation.allocation, segmentation.curves",
+        "import segmentation.feedback, segmentation.monitoring",
         "import segmentation.datasets; segmentation.datasets.load_cdnow()",
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count
-from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
 from segmentation.monitoring._retention_result import EVERYONE, Retention
 from segmentation.monitoring._returns_panels import panel_axes
 
@@ -61,7 +61,9 @@ class RetentionDisplay:
 
     def plot(self, ax: Any = None) -> RetentionDisplay:
         """Draw into `ax`, or into a new figure."""
-        return self._triangle(ax) if self.kind == "triangle" else self._lines(ax)
+        drawn = self._triangle(ax) if self.kind == "triangle" else self._lines(ax)
+        take_literally(drawn.ax_)
+        return drawn
 
     def _triangle(self, ax: Any) -> RetentionDisplay:
         shares = self.retention.triangle()

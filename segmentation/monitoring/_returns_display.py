@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count
-from segmentation._plotting import COLOURS, shorten, tidy
+from segmentation._plotting import COLOURS, shorten, take_literally, tidy
 from segmentation.monitoring._returns_panels import panel_axes
 from segmentation.monitoring._returns_result import LedgerReturns, group_name
 
@@ -84,6 +84,7 @@ class ReturnsDisplay:
         holder(f"{title}\n{'; '.join(said)}" if said else title)
         axes[0].set_ylabel("per 1 spent")
         self.ax_, self.figure_ = axes[0], axes[0].figure
+        take_literally(self.ax_)
         return self
 
     def _rows(self) -> tuple[pd.DataFrame, int, int]:

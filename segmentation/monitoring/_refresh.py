@@ -1,0 +1,601 @@
+"""Keep, rename, refit or rebuild a segmentation: an answer from evidence, with a date to ask again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from segmentation._format import count, name_some, percent
+from segmentation._validation import as_customers
+from segmentation.assignment import UNASSIGNED, as_assignment
+from segmentation.compose import assign
+from segmentation.exceptions import CustomerTableError
+from segmentation.monitoring._drift import feature_drift
+from segmentation.monitoring._drift_report import DriftReport
+from segmentation.monitoring._match import match_segments
+from segmentation.monitoring._match_result import SegmentMatch
+from segmentation.monitoring._refit_segmenter import last_step, unfrozen
+from segmentation.monitoring._refresh_evidence import (
+    Noise,
+    best_names,
+    codes_of,
+    differs,
+    displaced,
+    gains_of_numbers,
+    goes_on,
+    identity_of,
+    noise_of_refits,
+    number_of_segments,
+)
+from segmentation.monitoring._refresh_result import RefreshAdvice
+
+__all__ = ["recommend_refresh"]
+
+# A review looks no further ahead than twice the time it has looked back on, and waits at least a quarter of it.
+LONGEST, SHORTEST = 2.0, 0.25
+Z = 1.645
+N_BOOTSTRAP = 500
+N_CONFIRM = 10
+SELDOM = 0.25
+
+
+def recommend_refresh(
+    model: Any,
+    reference: Any,
+    current: Any,
+    *,
+    in_force: Any = None,
+    values: Any = None,
+    refresh_cost: float | None = None,
+    reference_date: Any = None,
+    current_date: Any = None,
+    tolerance: float = 0.05,
+    alpha: float = 0.05,
+    n_refits: int = 20,
+    n_draws: int = 999,
+    random_state: Any = None,
+) -> RefreshAdvice:
+    """Advise whether to keep, rename, refit or rebuild segments, given customers then and now.
+
+    Parameters
+    ----------
+    model : fitted Segmenter, or Pipeline that ends in one
+        The definition whose age is in question. It must be able to place customers that it was not fitted to.
+    reference, current : dataframe
+        Customers with the features of the model: those it was fitted to (or last reviewed on), and those of today.
+    in_force : assignment, optional
+        The segments that are in use for the customers of `current` today, where they may come from elsewhere.
+    values : Series, optional
+        Money per customer and period, for what waiting exposes. Who has none counts 0, and is counted.
+    refresh_cost : float, optional
+        What a refresh costs, in that money; gives the share of value at which it pays.
+    reference_date, current_date : date, optional
+        Of the two tables; without them there is no date of a next review.
+    tolerance : float, default=0.05
+        Share of customers in another segment than a refit says that can be lived with.
+    alpha : float, default=0.05
+        Chance that any of the three drift reports (features, mix, inside) is a false alarm; a third each.
+    n_refits : int, default=20
+        Refits to resamples of `reference`, which show how far refits differ when nothing has changed.
+    n_draws : int, default=999
+        See `feature_drift`.
+    random_state : int or Generator, optional
+        A number makes the advice repeatable, if the model has a `random_state` too.
+
+    Returns
+    -------
+    RefreshAdvice
+        Print it. ``action``, ``reason``, ``table`` (the evidence), ``segments``, ``cost``, ``next_review``.
+
+    Raises
+    ------
+    TypeError, ValueError, CustomerTableError, OutOfSampleError
+        If something given is not what it should be, or the model cannot place new customers.
+
+    Notes
+    -----
+    The first that applies:
+
+    ========= ==========================================================================================================
+    rebuild   something moved (a feature, the mix, or a feature inside a segment: drift reports at `alpha`), and the
+              *groups* are others: fitted to `current`, and to most of 10 resamples of it, the model finds segments that
+              split, merge, are born or die, where at most a quarter of refits to resamples of `reference` do; or one
+              segment more has the better mean silhouette in three quarters of 6 samples of `current` and the worse one
+              in as many of `reference` (of models that have a number of segments). Or `in_force` is another definition
+              (more customers elsewhere than `tolerance` and than three quarters of refits displace)
+    refit     something moved, and the groups are the same, but their *places* are not: a refit puts more customers
+              elsewhere than `tolerance`, and than three quarters of pairs of refits to resamples of `reference`
+    rename    groups and places are the same, and `in_force` calls them by other *names*
+    keep      none of it. The mix of segments may have changed: then targets and budgets are due, not the definition
+    ========= ==========================================================================================================
+
+    Identity of segments is judged on both definitions applied to the customers of today; where not all segments go on
+    by that, on the customers of both dates; then by centres after what moved everybody alike is taken out. One way in
+    which all go on is enough: drift is not mistaken for other groups.
+
+    **Next review.** The share displaced beyond the median of refits, at its upper 95 % bound, is taken to have grown
+    evenly since `reference_date`. The review is due when it would reach `tolerance` (from now, if something is done),
+    no later than after twice the time between the dates and no sooner than a quarter of it.
+
+    **Cost of waiting** is what is *exposed*: customers (and their value) handled as another segment. How much of that
+    is lost depends on how different the treatment is, which no table here knows; `refresh_cost` is turned into the
+    share of the exposed value that would have to be lost per period for the refresh to pay.
+
+    A model that learns nothing, such as rules, is never displaced by a refit: whether its limits still mean what they
+    meant has to be judged by the drift inside its segments, which is then said.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from segmentation.monitoring import recommend_refresh
+    >>> from segmentation.segmenters import KMeansSegmenter
+    >>> rng = np.random.default_rng(0)
+    >>> def month(price):
+    ...     centre = np.repeat([[10.0, 1.0], [40.0, 3.0], [90.0, 8.0]], 100, axis=0)
+    ...     table = centre * rng.normal(1, 0.1, centre.shape) * [price, 1]
+    ...     return pd.DataFrame(table, columns=["spend", "orders"])
+    >>> then = month(1.0)
+    >>> model = KMeansSegmenter(3, random_state=0).fit(then)
+    >>> recommend_refresh(model, then, month(1.0), random_state=0).action
+    'keep'
+    """
+    _check(tolerance, alpha, n_refits, refresh_cost)
+    model = unfrozen(model)
+    rng = np.random.default_rng(random_state)
+    then, now = (as_customers(frame) for frame in (reference, current))
+    elapsed = _elapsed(reference_date, current_date)
+    before, by_model = assign(model, then), assign(model, now)
+    columns = _columns(model, then)
+    noise, _ = noise_of_refits(model, then, int(n_refits), rng)
+    challenger, by_refit, agreed = _challenger(model, now, by_model, rng)
+    match, how = identity_of(before, by_model, by_refit, then, now, columns)
+    names = match.names if goes_on(match) else best_names(by_model, by_refit)
+    moved = displaced(by_model, by_refit, names)
+    gains = gains_of_numbers(model, then, now, columns, rng)
+    each = alpha / 3
+    seeds = rng.integers(0, 2**31, 3).tolist()
+    drift = feature_drift(then, now, columns=columns, alpha=each, n_draws=n_draws, random_state=seeds[0])
+    mix = feature_drift(before[["segment"]].astype(object), by_model[["segment"]].astype(object),
+                        alpha=each, n_draws=n_draws, random_state=seeds[1])  # fmt: skip
+    inside = _inside(then, now, before, by_model, columns, each, n_draws, seeds[2])
+    rows = {
+        "features": _of_features(drift, each),
+        "mix": _of_mix(mix, before, by_model, each),
+        "inside": _of_inside(inside, each),
+        "groups": _of_groups(match, how, noise, agreed),
+        "number": _of_number(model, gains),
+        "places": _of_places(moved, noise, tolerance),
+    }
+    warnings: list[str] = []
+    force_names: dict[str, str] = {}
+    wrong_name = np.zeros(len(now), dtype=bool)
+    if in_force is not None:
+        found = _in_force(in_force, by_model, noise, tolerance)
+        rows |= found[0]
+        force_names, wrong_name = found[1], found[2]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["found", "figure", "limit", "evidence"])
+    table["found"] = table["found"].astype(bool)
+    table.index.name = "question"
+    action, reason = _decide(table)
+    by_names = action == "rename" or (action == "rebuild" and not _groups_are_others(table))
+    usual = float(np.median(noise.displaced))
+    days = _days(elapsed, _growth(float(moved.mean()), usual, noise, len(now)), tolerance, action)
+    who = wrong_name if by_names else moved
+    cost, said = _cost(
+        who, 0.0 if by_names else usual, values, now.index, refresh_cost, None if by_names else elapsed, days, rng
+    )
+    warnings += said + _remarks(model, by_model, by_refit, inside, noise, tolerance, drift, elapsed)
+    return RefreshAdvice(
+        action=action,
+        reason=reason,
+        table=table,
+        segments=_segments(before, by_model, match, moved),
+        cost=cost,
+        next_review=None if days is None else _date(current_date, "current_date") + dt.timedelta(days=days),
+        names=force_names or names,
+        challenger=challenger,
+        match=match,
+        drift=drift,
+        drift_inside=inside,
+        settings={
+            "tolerance": tolerance,
+            "alpha": alpha,
+            "n_refits": n_refits,
+            "n_draws": n_draws,
+            "n_segments": len(before["segment"].cat.categories) - 1,
+            "n_reference": len(then),
+            "n_current": len(now),
+            "elapsed_days": elapsed,
+            "identity": how,
+            "exposed_by": "names" if by_names else "places",
+            "refresh_cost": refresh_cost,
+            "random_state": random_state if isinstance(random_state, int | None) else "generator",
+        },
+        warnings=tuple(warnings),
+    )
+
+
+def _something_moved(table: pd.DataFrame) -> bool:
+    """Where no feature moved, there is nothing that a new fit could follow."""
+    return bool(table.loc[["features", "mix", "inside"], "found"].any())
+
+
+def _groups_are_others(table: pd.DataFrame) -> bool:
+    return _something_moved(table) and bool(table.loc[["groups", "number"], "found"].any())
+
+
+def _challenger(
+    model: Any, now: pd.DataFrame, by_model: pd.DataFrame, rng: np.random.Generator
+) -> tuple[Any, pd.DataFrame, float]:
+    """Refit the model to the customers of today; return it, its assignment and the share of refits that agree.
+
+    One fit may end in a poor local optimum and seem to find other groups. So resamples of today's customers are
+    fitted too, and where most of them differ from the one fit in whether all segments go on, the one of them with the
+    median displacement takes its place.
+    """
+    codes, _ = codes_of(by_model)
+    challenger = clone(model).fit(now)
+    by_refit = assign(challenger, now)
+    _, events = differs(codes, codes_of(by_refit)[0])
+    again, models = noise_of_refits(model, now, N_CONFIRM, rng, against=codes)
+    usual = bool(again.events.mean() > 0.5)
+    same = np.flatnonzero(again.events == usual)
+    if usual != events:
+        chosen = same[np.argsort(again.displaced[same], kind="stable")[len(same) // 2]]
+        challenger = models[int(chosen)]
+        by_refit = assign(challenger, now)
+    return challenger, by_refit, len(same) / N_CONFIRM
+
+
+def _check(tolerance: Any, alpha: Any, n_refits: Any, refresh_cost: Any) -> None:
+    for name, value in (("tolerance", tolerance), ("alpha", alpha)):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+            raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
+    if isinstance(n_refits, bool) or not isinstance(n_refits, int | np.integer) or n_refits < 5:
+        raise ValueError(f"n_refits must be a whole number of at least 5, got {n_refits!r}.")
+    if refresh_cost is not None and (
+        not isinstance(refresh_cost, int | float | np.number) or not 0 <= refresh_cost < np.inf
+    ):
+        raise ValueError(f"refresh_cost must be an amount of money, 0 or more, got {refresh_cost!r}.")
+
+
+def _date(value: Any, name: str) -> dt.date:
+    try:
+        stamp = pd.Timestamp(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a date such as '2024-03-31', got {value!r}.") from error
+    if pd.isna(stamp):
+        raise ValueError(f"{name} must be a date such as '2024-03-31', got {value!r}.")
+    day: dt.date = stamp.date()
+    return day
+
+
+def _elapsed(reference_date: Any, current_date: Any) -> int | None:
+    if (reference_date is None) != (current_date is None):
+        raise ValueError("reference_date and current_date go together: give both or neither.")
+    if reference_date is None:
+        return None
+    days = (_date(current_date, "current_date") - _date(reference_date, "reference_date")).days
+    if days <= 0:
+        raise ValueError(f"current_date must lie after reference_date, it lies {-days} days before.")
+    return days
+
+
+def _columns(model: Any, table: pd.DataFrame) -> list[Any]:
+    """Return the features that the model has learnt from, as far as it says."""
+    steps = getattr(model, "steps", None)
+    first = steps[0][1] if steps else model
+    known = getattr(first, "feature_names_in_", None)
+    if known is None:
+        return list(table.columns)
+    by_text = {str(name): name for name in table.columns}
+    return [by_text[str(name)] for name in known if str(name) in by_text]
+
+
+def _inside(
+    then: pd.DataFrame,
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    by_model: pd.DataFrame,
+    columns: list[Any],
+    alpha: float,
+    n_draws: int,
+    seed: int,
+) -> DriftReport | None:
+    try:
+        return feature_drift(
+            then, now, columns=columns, within=(before, by_model), alpha=alpha, n_draws=n_draws, random_state=seed
+        )
+    except CustomerTableError:  # no segment has enough customers at both dates
+        return None
+
+
+Row = tuple[bool, float, float, str]
+
+
+def _of_features(drift: DriftReport, alpha: float) -> Row:
+    least = float(drift.table["p_adjusted"].min())
+    names = name_some(drift.drifted)
+    text = f"{count(len(drift.drifted), 'feature')} of {len(drift.table)} moved: {names}." if drift.drifted else (
+        f"No feature of all customers moved beyond chance (smallest adjusted p {least:.3f}).")  # fmt: skip
+    return bool(drift.drifted), least, alpha, text
+
+
+def _of_mix(mix: DriftReport, before: pd.DataFrame, by_model: pd.DataFrame, alpha: float) -> Row:
+    p = float(mix.table["p_adjusted"].iloc[0])
+    shares = [table["segment"].value_counts(normalize=True, sort=False) for table in (before, by_model)]
+    change = shares[1] - shares[0]
+    most = str(change.abs().idxmax())
+    moved = bool(mix.table["drifted"].iloc[0])
+    text = (
+        f"By the old definition {most!r} went from {percent(shares[0][most])} to {percent(shares[1][most])} of the "
+        f"customers{'' if moved else ', within chance'} (p {p:.3f})."
+    )
+    return moved, p, alpha, text
+
+
+def _of_inside(inside: DriftReport | None, alpha: float) -> Row:
+    if inside is None:
+        return False, float("nan"), alpha, "No segment has enough customers at both dates to look inside."
+    least = float(inside.table["p_adjusted"].min())
+    hits = inside.ranked[inside.ranked["drifted"]]
+    if not len(hits):
+        return (
+            False,
+            least,
+            alpha,
+            f"Inside the segments no feature moved beyond chance (smallest adjusted p {least:.3f}).",
+        )
+    top = hits.iloc[0]
+    text = (
+        f"Inside segments {name_some(inside.drifted)} moved, most of all {top['feature']!r} in {top['segment']!r} "
+        f"({top['what']})."
+    )
+    return True, least, alpha, text
+
+
+def _of_number(model: Any, gains: Any) -> Row:
+    """Judge whether one segment more suits today's customers, where it did not suit those of then."""
+    if gains is None:
+        return False, float("nan"), 0.0, "Not asked: the model has no number of segments, or features are no numbers."
+    then, now = gains
+    _, number = number_of_segments(model) or ("", 0)
+    best = max(now, key=lambda n: float(np.median(now[n])))
+    gain = float(np.median(now[best]))
+    # quartiles: one poor fit among six does not decide
+    found = bool(np.quantile(then[best], 0.75) < 0 < np.quantile(now[best], 0.25))
+    words = "suit better" if found else "do not suit clearly better"
+    return found, gain, 0.0, (
+        f"{best} segments instead of {number} {words}: mean silhouette "
+        f"{gain:+.3f} today, {float(np.median(then[best])):+.3f} then."
+    )  # fmt: skip
+
+
+def _of_groups(match: SegmentMatch, how: str, noise: Noise, agreed: float) -> Row:
+    usual = float(noise.events.mean())
+    others = match.old[~match.old["event"].isin(["continued", "renamed"])]
+    born = match.new[~match.new["event"].isin(["continued", "renamed"])]
+    if goes_on(match):
+        return False, 0.0, usual, f"Refitted, every segment goes on ({how})."
+    events = [f"{name} {event}" for name, event in others["event"].items()]
+    words = ", ".join(events[:5]) or ", ".join(f"{name} {event}" for name, event in born["event"].items())
+    n = float(len(others) + int((born["event"] == "born").sum()))
+    if usual > SELDOM:
+        return False, n, usual, (
+            f"Refitted: {words}; but so it is in {percent(usual)} of refits to resamples of the reference, so it says "
+            "nothing."
+        )  # fmt: skip
+    return (
+        True,
+        n,
+        usual,
+        f"Refitted, groups are others: {words} ({percent(agreed)} of refits to today's customers agree; "
+        f"{percent(usual)} of refits to the reference do so).",
+    )
+
+
+def _usual_most(noise: Noise) -> float:
+    """Return the upper quartile: a fit in ten that ends in a poor optimum, and so spoils two pairs, is not the rule."""
+    return float(np.quantile(noise.displaced, 0.75))
+
+
+def _of_places(moved: NDArray[np.bool_], noise: Noise, tolerance: float) -> Row:
+    share, most = float(moved.mean()), _usual_most(noise)
+    limit = max(tolerance, most)
+    text = (
+        f"A refit puts {percent(share)} of the customers elsewhere; three quarters of refits to resamples of the "
+        f"reference do so with at most {percent(most)}, and {percent(tolerance)} can be lived with."
+    )
+    return share > limit, share, limit, text
+
+
+def _in_force(
+    in_force: Any, by_model: pd.DataFrame, noise: Noise, tolerance: float
+) -> tuple[dict[str, Row], dict[str, str], NDArray[np.bool_]]:
+    used = as_assignment(in_force)
+    unknown = by_model.index.difference(used.index)
+    if len(unknown):
+        raise CustomerTableError(
+            f"in_force lacks {count(len(unknown), 'customer')} of the current table: {name_some(unknown)}."
+        )
+    used = used.reindex(by_model.index)
+    used["segment"] = used["segment"].fillna(UNASSIGNED)
+    names = best_names(by_model, used)
+    away = displaced(by_model, used, names)
+    limit = max(tolerance, _usual_most(noise))
+    other = bool(away.mean() > limit) or not goes_on(match_segments(by_model, used))
+    renamed = {new: old for new, old in names.items() if new != old}
+    rows: dict[str, Row] = {
+        "definition": (
+            other,
+            float(away.mean()),
+            limit,
+            f"What is in force puts {percent(float(away.mean()))} of the customers elsewhere than the model does"
+            f"{'' if other else ', its segments are the same groups'}.",
+        ),
+        "names": (
+            bool(renamed) and not other,
+            float(len(renamed)),
+            0.0,
+            "It has other names for them: " + name_some(f"{old} is now {new}" for new, old in renamed.items()) + "."
+            if renamed and not other
+            else "It calls the same groups by the same names."
+            if not other
+            else "Names of other groups do not compare.",
+        ),
+    }  # fmt: skip
+    plain = used["segment"].astype(object).to_numpy() != by_model["segment"].astype(object).to_numpy()
+    return rows, names, away if other else plain
+
+
+def _decide(table: pd.DataFrame) -> tuple[str, str]:
+    found = table["found"]
+    if _groups_are_others(table):
+        return "rebuild", (
+            "The groups among today's customers are not those that the segments describe: choose their number anew, "
+            "describe and name them, and start their records over."
+        )
+    if found.get("definition", False):
+        return "rebuild", (
+            "What is in force is another definition than the model: settle on one, name its segments, and start their "
+            "records over; split_migration shows whom the definition moved."
+        )
+    if _something_moved(table) and found["places"]:
+        return "refit", (
+            "The groups are the same, but they lie elsewhere: fit the same segmentation to today's customers with "
+            "refit(model, current, previous=...), so that names and ids go on."
+        )
+    if found.get("names", False):
+        return (
+            "rename",
+            "The segments in force are the model's under other names: map the names, and nothing else changes.",
+        )
+    if found["mix"]:
+        return "keep", (
+            "The segments still describe today's customers; their sizes changed: bring targets and budgets up to date."
+        )
+    return "keep", "The segments still describe today's customers."
+
+
+def _growth(share: float, usual: float, noise: Noise, n: int) -> float:
+    """Return the share displaced beyond the usual, at its upper 95 % bound."""
+    excess = max(share - usual, 0.0)
+    spread = np.hypot(np.sqrt(max(share * (1 - share), 0.0) / n), noise.displaced.std())
+    return float(excess + Z * spread)
+
+
+def _days(elapsed: int | None, growth: float, tolerance: float, action: str) -> int | None:
+    if elapsed is None:
+        return None
+    left = tolerance if action != "keep" else max(tolerance - growth, 0.0)
+    wait = elapsed * left / growth if growth > 0 else np.inf
+    return max(round(float(np.clip(wait, SHORTEST * elapsed, LONGEST * elapsed))), 1)
+
+
+def _cost(
+    who: NDArray[np.bool_],
+    usual: float,
+    values: Any,
+    index: pd.Index,
+    refresh_cost: float | None,
+    elapsed: int | None,
+    days: int | None,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, list[str]]:
+    said = []
+    amounts = {"customers": np.ones(len(who))}
+    if values is not None:
+        series = values.iloc[:, 0] if isinstance(values, pd.DataFrame) else values
+        if not isinstance(series, pd.Series):
+            raise TypeError(f"values must be a Series of money per customer, got {type(values).__name__}.")
+        money = pd.to_numeric(series.reindex(index), errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
+        n_out = int(np.isnan(money).sum())
+        if n_out:
+            said.append(f"{count(n_out, 'customer')} without a value counted as 0.")
+        amounts["value"] = np.nan_to_num(money)
+    rows = {}
+    draws = rng.integers(0, len(who), (N_BOOTSTRAP, len(who))) if len(who) <= 5_000 else None
+    for name, amount in amounts.items():
+        each = amount * (who - usual)
+        if draws is not None:
+            low, high = np.quantile(each[draws].sum(axis=1), [0.05, 0.95])
+        else:
+            spread = Z * np.sqrt(len(each)) * each.std()
+            low, high = each.sum() - spread, each.sum() + spread
+        now = max(float(each.sum()), 0.0)
+        per_day = now / elapsed if elapsed else np.nan
+        later = now + per_day * days if elapsed and days else np.nan
+        rows[name] = {
+            "now": now,
+            "now_low": max(float(low), 0.0),
+            "now_high": max(float(high), 0.0),
+            "added_per_day": per_day,
+            "at_next_review": later,
+        }
+    if refresh_cost is not None and values is None:
+        raise ValueError("refresh_cost needs values beside it: money per customer and period.")
+    if refresh_cost is not None:
+        exposed = rows["value"]["now"]
+        said.append(
+            f"a refresh for {refresh_cost:,.0f} pays within a period if being handled as another segment costs "
+            f"more than {percent(refresh_cost / exposed)} of the value exposed."
+            if exposed > 0
+            else "no value is exposed beyond what refits do anyway: a refresh does not pay."
+        )
+    return pd.DataFrame.from_dict(rows, orient="index"), said
+
+
+def _segments(
+    before: pd.DataFrame, by_model: pd.DataFrame, match: SegmentMatch, moved: NDArray[np.bool_]
+) -> pd.DataFrame:
+    names = [str(name) for name in before["segment"].cat.categories]
+    counts = [table["segment"].astype(str).value_counts().reindex(names, fill_value=0) for table in (before, by_model)]
+    share = pd.Series(moved).groupby(by_model["segment"].astype(str).to_numpy(dtype=object)).mean().reindex(names)
+    result = pd.DataFrame(
+        {
+            "n_reference": counts[0],
+            "n_current": counts[1],
+            "share_reference": counts[0] / len(before),
+            "share_current": counts[1] / len(by_model),
+            "event": match.old["event"].reindex(names),
+            "displaced": share,
+        }
+    )
+    result.index.name = "segment"
+    nobody = UNASSIGNED in result.index and result.loc[UNASSIGNED, ["n_reference", "n_current"]].sum() == 0
+    return result.drop(index=UNASSIGNED) if nobody else result
+
+
+def _remarks(
+    model: Any,
+    by_model: pd.DataFrame,
+    by_refit: pd.DataFrame,
+    inside: DriftReport | None,
+    noise: Noise,
+    tolerance: float,
+    drift: DriftReport,
+    elapsed: int | None,
+) -> list[str]:
+    said = []
+    if noise.displaced.max() == 0 and inside is not None and inside.drifted:
+        same = by_model["segment"].astype(str).equals(by_refit["segment"].astype(str))
+        if same:
+            said.append(
+                f"refitting {type(last_step(model)).__name__} changes nothing, yet features moved inside its segments: "
+                "judge whether its limits still mean what they meant."
+            )
+    if np.median(noise.displaced) > tolerance:
+        said.append(
+            f"refits to resamples of the reference itself displace {percent(float(np.median(noise.displaced)))} of the "
+            "customers: this segmentation is not stable, and a refit moves people for no reason of theirs."
+        )
+    if elapsed is None:
+        said.append("no dates were given, so no date of a next review.")
+    else:
+        said.append("the date of the next review takes change to go on as evenly as it came.")
+    return [*said, *(text for text in drift.warnings if "season" in text)]

@@ -1,0 +1,146 @@
+"""Advice on ageing segments in histories with a known answer."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import segmentation as sg
+from segmentation.exceptions import CustomerTableError
+from segmentation.monitoring import recommend_refresh
+from segmentation.segmenters import KMeansSegmenter, RuleSegmenter
+
+CENTRES = np.array([[0.0, 0, 0], [6, 0, 2], [0, 6, 0]])
+N = 400
+
+
+def people(rng, shares=(0.5, 0.3, 0.2), centres=CENTRES):
+    group = rng.choice(len(centres), N, p=shares)
+    return pd.DataFrame(centres[group] + rng.normal(size=(N, 3)), columns=list("abc"))
+
+
+def history(world, seed):
+    rng = np.random.default_rng(seed)
+    then = people(rng)
+    model = KMeansSegmenter(3, random_state=0).fit(then)
+    now = {
+        "mix": lambda: people(rng, (0.2, 0.3, 0.5)),
+        "drift": lambda: people(rng, centres=CENTRES + np.array([2.5, 0, 1])),
+        "groups": lambda: people(rng, (0.4, 0.2, 0.15, 0.25), np.vstack([CENTRES, [9, 9, 9]])),
+    }.get(world, lambda: people(rng))()
+    now.index = now.index + 1000
+    given = {}
+    if world == "names":
+        given["in_force"] = sg.relabel(sg.assign(model, now), dict(zip(model.segments_, "xyz", strict=True)))
+    if world == "definition":
+        given["in_force"] = pd.Series(np.where(now["c"] > 1, "high", "low"), index=now.index)
+    return model, then, now, given
+
+
+@pytest.mark.parametrize(
+    ("world", "action"),
+    [
+        ("nothing", "keep"),
+        ("mix", "keep"),
+        ("drift", "refit"),
+        ("groups", "rebuild"),
+        ("names", "rename"),
+        ("definition", "rebuild"),
+    ],
+)
+def test_right_in_known_histories(world, action):
+    right = 0
+    for seed in range(3):
+        model, then, now, given = history(world, seed)
+        advice = recommend_refresh(model, then, now, n_refits=8, n_draws=199, random_state=seed, **given)
+        right += advice.action == action
+        if world == "mix":
+            assert advice.table.loc["mix", "found"]
+        if world == "names":
+            assert advice.names == dict(zip("xyz", model.segments_, strict=True))
+    # 90 of 100, less 2.6 standard errors of 3 histories
+    assert right / 3 >= 0.9 - 2.6 * np.sqrt(0.09 / 3)
+
+
+def test_same_customers_who_all_shift_keep_their_segments():
+    rng = np.random.default_rng(5)
+    then = people(rng)
+    model = KMeansSegmenter(3, random_state=0).fit(then)
+    now = then + np.array([6, 6, 0]) + rng.normal(0, 0.3, then.shape)
+    advice = recommend_refresh(model, then, now, n_refits=8, n_draws=199, random_state=0)
+    assert advice.action == "refit"
+    assert advice.settings["identity"] == "the same customers at both dates"
+    assert (advice.segments["event"] == "continued").all()
+
+
+def test_dates_costs_and_reading():
+    model, then, now, _ = history("drift", 3)
+    values = pd.Series(10.0, index=now.index)
+    given = {"n_refits": 8, "n_draws": 199, "random_state": 0}
+    advice = recommend_refresh(
+        model,
+        then,
+        now,
+        values=values,
+        refresh_cost=100.0,
+        reference_date="2024-01-01",
+        current_date="2024-04-10",
+        **given,
+    )
+    cost = advice.cost
+    assert cost.loc["value", "now"] == pytest.approx(10 * cost.loc["customers", "now"])
+    assert cost.loc["customers", "now_low"] <= cost.loc["customers", "now"] <= cost.loc["customers", "now_high"]
+    assert cost.loc["customers", "added_per_day"] == pytest.approx(cost.loc["customers", "now"] / 100)
+    wait = (advice.next_review - dt.date(2024, 4, 10)).days
+    assert 25 <= wait <= 200
+    assert any("pays within a period" in text for text in advice.warnings)
+    assert str(advice).startswith("Advice: refit (3 segments; 400 customers, then 400)")
+    assert "Next review" in advice._repr_html_()
+    assert advice.to_dict()["next_review"] == advice.next_review.isoformat()
+    again = recommend_refresh(model, then, now, **given)
+    assert again.action == "refit"
+    assert again.next_review is None
+    assert again.table["figure"].equals(advice.table["figure"])
+
+
+def test_nothing_seen_means_a_long_wait_but_no_longer_than_twice():
+    model, then, now, _ = history("nothing", 0)
+    advice = recommend_refresh(
+        model,
+        then,
+        now,
+        reference_date="2024-01-01",
+        current_date="2024-04-10",
+        n_refits=8,
+        n_draws=199,
+        random_state=0,
+    )
+    assert 25 <= (advice.next_review - dt.date(2024, 4, 10)).days <= 200
+
+
+def test_rules_cannot_be_refitted_and_that_is_said():
+    rng = np.random.default_rng(6)
+    then = pd.DataFrame({"spend": rng.gamma(4, 10, 500)})
+    now = pd.DataFrame({"spend": 1.5 * rng.gamma(4, 10, 500)}, index=pd.RangeIndex(500) + 1000)
+    rules = RuleSegmenter({"high": "spend >= 60", "low": "spend < 60"}).fit(then)
+    advice = recommend_refresh(rules, then, now, n_refits=5, n_draws=199, random_state=0)
+    assert advice.action == "keep"
+    assert advice.table.loc["inside", "found"]
+    assert any("refitting RuleSegmenter changes nothing" in text for text in advice.warnings)
+
+
+def test_bad_input():
+    model, then, now, _ = history("nothing", 1)
+    with pytest.raises(ValueError, match="tolerance"):
+        recommend_refresh(model, then, now, tolerance=5)
+    with pytest.raises(ValueError, match="go together"):
+        recommend_refresh(model, then, now, current_date="2024-01-01")
+    with pytest.raises(ValueError, match="must lie after"):
+        recommend_refresh(model, then, now, reference_date="2024-02-01", current_date="2024-01-01")
+    with pytest.raises(TypeError, match="takes a fitted Segmenter"):
+        recommend_refresh(object(), then, now)
+    with pytest.raises(ValueError, match="refresh_cost needs values"):
+        recommend_refresh(model, then, now, refresh_cost=5.0, n_refits=5, n_draws=99)
+    with pytest.raises(CustomerTableError, match="in_force lacks"):
+        recommend_refresh(model, then, now, in_force=pd.Series(["a"], index=[1000]), n_refits=5, n_draws=99)
