@@ -12,6 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, name_some, nearest
 from segmentation._frames import is_frame
+from segmentation._results import plain
 from segmentation._validation import as_customers
 from segmentation._why import Why
 from segmentation.assignment import UNASSIGNED
@@ -44,8 +45,8 @@ class Explanation:
     unit: str
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return ``table``."""
-        return self.table
+        """Return a copy of ``table``."""
+        return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values: unit, and per customer segment, alternative, margin, reason and evidence."""
@@ -55,7 +56,8 @@ class Explanation:
         customers = [
             {"customer_id": one, **row.to_dict(), "evidence": evidence[one]} for one, row in self.table.iterrows()
         ]
-        return {"unit": self.unit, "customers": customers}
+        whole: dict[str, Any] = plain({"unit": self.unit, "customers": customers})
+        return whole
 
     def __str__(self) -> str:
         return "\n".join(f"{one}: {row.segment}: {row.reason}" for one, row in self.table.iterrows())

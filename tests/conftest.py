@@ -1,10 +1,12 @@
 """Fixtures that several test modules share."""
 
 import os
+import sys
 
 # before numpy loads: threads that wait for each other cost more than they give on tables of this size
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data sets are not here: SEGMENTATION_DATA names no folder ({folder.name})")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    """Close what a test has drawn, so that no other test finds it open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

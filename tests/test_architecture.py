@@ -27,6 +27,8 @@ LAYERS = [
         "_format",
         "_notes",
         "_plotting",
+        "_results",
+        "_multiplicity",
         "exceptions",
     },
     {"base", "assignment", "compose", "draws", "explanation", "profile", "_priorities", "_why"},

@@ -169,7 +169,8 @@ def test_chosen_customers_get_the_same_as_among_all(cdnow):
 
 def test_forms_of_the_result(cdnow):
     explained = sg.explain(MODELS["kmeans"].fit(cdnow), cdnow, ids=cdnow.index[:2])
-    assert explained.to_pandas() is explained.table
+    assert explained.to_pandas() is not explained.table
+    assert explained.to_pandas().equals(explained.table)
     plain = explained.to_dict()
     assert [one["customer_id"] for one in plain["customers"]] == cdnow.index[:2].tolist()
     assert len(plain["customers"][0]["evidence"]) == 3

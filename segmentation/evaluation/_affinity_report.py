@@ -10,7 +10,7 @@ import pandas as pd
 
 from segmentation._format import count, percent
 from segmentation._plotting import shorten
-from segmentation.evaluation._overlap_text import Reported, records
+from segmentation.evaluation._overlap_text import Reported
 
 __all__ = ["AffinityReport"]
 
@@ -100,13 +100,12 @@ class AffinityReport(Reported):
             }
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return both tables, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": records(self.table),
-            "segments": records(self.segments),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table,
+            "segments": self.segments,
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def plot(self, ax: Any = None, **options: Any) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from segmentation._format import count, number, percent
+from segmentation._results import Result
 
 __all__ = ["SegmentDescription", "column_name", "figure"]
 
@@ -34,8 +34,8 @@ def figure(value: float, kind: str) -> str:
     return percent(value) if kind in ("binary", "category") and value == value else number(value)
 
 
-@dataclass(frozen=True, eq=False)
-class SegmentDescription:
+@dataclass(frozen=True, repr=False, eq=False)
+class SegmentDescription(Result):
     """What characterises each segment, and on what else segments differ.
 
     Attributes
@@ -120,21 +120,16 @@ class SegmentDescription:
         """The contrasts that are about levels of descriptors."""
         return self.contrasts[self.contrasts["level"] != ""].reset_index(drop=True)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values; missing figures are None."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "markers": self.markers,
-            "sizes": _records(self.sizes.reset_index()),
-            "table": _records(self.table),
-            "descriptors": _records(self.descriptors),
-            "contrasts": _records(self.contrasts),
-            "medoids": _records(self.medoids),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "sizes": self.sizes.reset_index(),
+            "table": self.table,
+            "descriptors": self.descriptors,
+            "contrasts": self.contrasts,
+            "medoids": self.medoids,
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:
@@ -206,17 +201,18 @@ class SegmentDescription:
                 lines.append(f"  ... ({len(rows)} descriptors in all)")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
 
-    __repr__ = __str__
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(),)
 
-    def _repr_html_(self) -> str:
-        parts = [f"<p>{escape(self._headline())}</p>"]
+    def _html_tables(self) -> list[str]:
+        parts = []
         markers = self.table[self.table["marker"]]
         if len(markers):
             shown = ["segment", "variable", "level", "value", "total", "difference", "relative_difference", "effect"]
             parts.append(f"<p>Markers</p>{markers[shown].round(3).to_html(index=False, escape=True)}")
         if len(self.descriptors):
             parts.append(f"<p>Descriptors</p>{self.descriptors.round(4).to_html(index=False, escape=True)}")
-        return "".join([*parts, *(f"<p>Note: {escape(text)}</p>" for text in self.warnings)])
+        return parts
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the profile of every segment; see `ProfileDisplay`.
@@ -234,8 +230,3 @@ class SegmentDescription:
         from segmentation.evaluation._profile_bars import ProfileDisplay
 
         return ProfileDisplay.from_report(self).plot(ax, **options).ax_
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = table.astype(object).where(table.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]

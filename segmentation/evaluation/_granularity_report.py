@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from segmentation._format import count, money, number
+from segmentation._results import Result
 from segmentation.assignment import relabel
 from segmentation.evaluation._granularity_display import GranularityDisplay
 
@@ -19,7 +19,7 @@ SHOWN = 12
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class GranularityReport:
+class GranularityReport(Result):
     """Which segments are too many, which hold more than one, and where the data cannot tell.
 
     Attributes
@@ -120,20 +120,15 @@ class GranularityReport:
         saved = f"; the merge plan saves {money(saves)}" if saves else ""
         return f"Granularity of {count(len(self.table), 'segment')}: {', '.join(parts)}{saved}."
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table of segments."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all tables, warnings and settings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "headline": self.headline,
-            "table": self.table.reset_index().to_dict("records"),
-            "pairs": self.pairs.to_dict("records"),
-            "merges": self.merges.to_dict("records"),
-            "splits": self.splits.to_dict("records"),
-            "warnings": list(self.warnings),
-            "settings": dict(self.settings),
+            "table": self.table.reset_index(),
+            "pairs": self.pairs,
+            "merges": self.merges,
+            "splits": self.splits,
+            "warnings": self.warnings,
+            "settings": self.settings,
         }
 
     def __str__(self) -> str:
@@ -144,13 +139,12 @@ class GranularityReport:
         lines += [f"Note: {text}" for text in self.warnings]
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def _opening(self) -> tuple[str, ...]:
+        return (self.headline,)
 
-    def _repr_html_(self) -> str:
+    def _html_tables(self) -> tuple[str, ...]:
         columns = ["n_customers", "verdict", "n_needed", "evidence"]
-        notes = "".join(f"<p>{escape(text)}</p>" for text in self.warnings)
-        table = self.table[columns].to_html(na_rep="", float_format=number)
-        return f"<p>{escape(self.headline)}</p>{table}{notes}"
+        return (self.table[columns].to_html(na_rep="", float_format=number),)
 
     def plot(self, ax: Any = None, *, outcome: Any = None) -> Any:
         """Draw the pairs' differences with intervals against the margin; see `GranularityDisplay`."""

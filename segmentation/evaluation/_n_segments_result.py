@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from segmentation._format import count
 from segmentation._plotting import COLOURS, new_figure, take_literally
+from segmentation._results import Result
 
 __all__ = ["KTableDisplay", "SegmentNumbers"]
 
@@ -23,7 +23,7 @@ PANELS = (
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SegmentNumbers:
+class SegmentNumbers(Result):
     """What each number of segments costs and gives.
 
     Attributes
@@ -66,18 +66,13 @@ class SegmentNumbers:
     def _sentence(self) -> str:
         return self.reason[:1].upper() + self.reason[1:]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "recommended": self.recommended,
             "reason": self.reason,
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "table": self.table.reset_index().to_dict("records"),
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "table": self.table.reset_index(),
         }
 
     def _shown(self) -> pd.DataFrame:
@@ -91,12 +86,8 @@ class SegmentNumbers:
         lines = [self._headline(), f"  {self._sentence}", table]
         return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
 
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        below = "".join(f"<p>{escape(text)}</p>" for text in self.warnings)
-        above = f"<p><strong>{escape(self._headline())}</strong></p><p>{escape(self._sentence)}</p>"
-        return f"{above}{self._shown().round(3).to_html()}{below}"
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(), self._sentence)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the table (`KTableDisplay`).

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, percent
-from segmentation.evaluation._overlap_text import ROWS_SHOWN, Reported, records
+from segmentation.evaluation._overlap_text import ROWS_SHOWN, Reported
 
 __all__ = ["OverlapReport"]
 
@@ -190,25 +190,24 @@ class OverlapReport(Reported):
             columns["soft"] = shown["soft_overlap"].map("{:.2f}".format)
         return pd.DataFrame(columns)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all tables, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         crosstabs = [
             {"first": first, "second": second, "counts": {str(k): v for k, v in table.to_dict(orient="index").items()}}
             for (first, second), table in self.crosstabs.items()
         ]
-        named = None if self.conflict_ids is None else records(self.conflict_ids.reset_index())
+        named = None if self.conflict_ids is None else self.conflict_ids.reset_index()
         return {
-            "table": records(self.table),
-            "segments": records(self.segments),
-            "multiplicity": records(self.multiplicity),
-            "intersections": records(self.intersections),
-            "conflicts": records(self.conflicts),
+            "table": self.table,
+            "segments": self.segments,
+            "multiplicity": self.multiplicity,
+            "intersections": self.intersections,
+            "conflicts": self.conflicts,
             "conflict_ids": named,
-            "agreement": records(self.agreement),
+            "agreement": self.agreement,
             "crosstabs": crosstabs,
-            "matches": records(self.matches),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "matches": self.matches,
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def plot(self, ax: Any = None, *, kind: str = "upset", **options: Any) -> Any:

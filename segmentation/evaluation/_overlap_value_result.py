@@ -11,7 +11,7 @@ import pandas as pd
 
 from segmentation._format import count, money, percent
 from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
-from segmentation.evaluation._overlap_text import Reported, records
+from segmentation.evaluation._overlap_text import Reported
 
 __all__ = ["OverlapValue"]
 
@@ -99,13 +99,12 @@ class OverlapValue(Reported):
         }
         return pd.concat([pd.DataFrame(columns).astype(object), pd.DataFrame([last])], ignore_index=True)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return both tables, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": records(self.table),
-            "whole": records(self.whole.reset_index()),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table,
+            "whole": self.whole.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def plot(self, ax: Any = None) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count, name_some
+from segmentation._results import Result
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.evaluation._refits import root_seed
 from segmentation.evaluation._review_base import NOT_CHECKED, ReviewCheck, one_sided
@@ -25,7 +26,7 @@ WIDTH = 120
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SegmentationReview:
+class SegmentationReview(Result):
     """What speaks for and against a segmentation, check by check.
 
     A status is ``"pass"``; ``"warn"``, usable once the advice was considered; ``"fail"``, not to be acted on as it is;
@@ -66,16 +67,11 @@ class SegmentationReview:
         rows = [[getattr(check, name) for name in columns] for check in self.checks]
         return pd.DataFrame(rows, columns=list(columns), index=pd.Index([c.name for c in self.checks], name="check"))
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table of checks."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that can be written as JSON."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "status": self.status,
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
             "checks": [check.to_dict() for check in self.checks],
         }
 
@@ -111,16 +107,16 @@ class SegmentationReview:
                 )
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
 
-    __repr__ = __str__
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(),)
 
-    def _repr_html_(self) -> str:
+    def _html_tables(self) -> tuple[str, ...]:
         rows = "".join(
             "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(text)}</td>" for text in cells) + "</tr>"
             for cells in ((c.status, c.name, c.evidence, c.recommendation) for c in self.checks)
         )
         head = "".join(f"<th>{name}</th>" for name in ("status", "check", "evidence", "recommendation"))
-        notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)
-        return f"<table><caption>{html.escape(self._headline())}</caption><tr>{head}</tr>{rows}</table>{notes}"
+        return (f"<table><tr>{head}</tr>{rows}</table>",)
 
 
 def review(

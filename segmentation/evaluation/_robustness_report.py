@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import count, percent
 from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
+from segmentation._results import Result
 from segmentation.assignment import UNASSIGNED
 from segmentation.evaluation._refits_run import Base
 
@@ -26,7 +26,7 @@ NAME_WIDTH = 28
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class RobustnessReport:
+class RobustnessReport(Result):
     """Who changes segment under perturbed data.
 
     Attributes
@@ -73,18 +73,13 @@ class RobustnessReport:
             sentences.append(f"{text}.")
         return tuple(sentences)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values, without the rows of customers."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "findings": list(self.findings),
-            "table": self.table.reset_index().to_dict("records"),
-            "segments": self.segments.reset_index().to_dict("records"),
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "findings": self.findings,
+            "table": self.table.reset_index(),
+            "segments": self.segments.reset_index(),
         }
 
     @property
@@ -105,12 +100,11 @@ class RobustnessReport:
         lines.append(shown.to_string(float_format="{:.3f}".format, formatters=counts, na_rep=""))
         return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
 
-    __repr__ = __str__
+    def _opening(self) -> tuple[str, ...]:
+        return (self._head, *self.findings)
 
-    def _repr_html_(self) -> str:
-        above = "".join(f"<p>{escape(text)}</p>" for text in (self._head, *self.findings))
-        below = "".join(f"<p>{escape(text)}</p>" for text in self.warnings)
-        return f"{above}{self.table.round(3).to_html()}{self.segments.round(3).to_html()}{below}"
+    def _html_tables(self) -> tuple[str, ...]:
+        return (*super()._html_tables(), self.segments.round(3).to_html(na_rep=""))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw, per segment, the share of its customers who change, one mark and interval per perturbation.

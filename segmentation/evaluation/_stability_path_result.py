@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from segmentation._format import count, name_some, percent
 from segmentation._plotting import shorten
+from segmentation._results import Result
 
 __all__ = ["StabilityPath"]
 
@@ -19,7 +19,7 @@ FROM_ONE = 0.75
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class StabilityPath:
+class StabilityPath(Result):
     """Solutions of growing number, relabelled to match the one before, and where each segment came from.
 
     Attributes
@@ -47,19 +47,14 @@ class StabilityPath:
     settings: dict[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values, without the rows of customers."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "findings": list(self.findings),
-            "table": self.table.reset_index().to_dict("records"),
-            "flows": self.flows.to_dict("records"),
-            "solutions": self.solutions.reset_index().to_dict("records"),
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "findings": self.findings,
+            "table": self.table.reset_index(),
+            "flows": self.flows,
+            "solutions": self.solutions.reset_index(),
         }
 
     @property
@@ -93,27 +88,25 @@ class StabilityPath:
         table["main_origin"] = [shorten(name, 24) if isinstance(name, str) else "" for name in table["main_origin"]]
         return table
 
-    def __str__(self) -> str:
+    def _headline(self) -> str:
         numbers = list(self.solutions.index)
         which = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
-        head = (
+        return (
             f"Stability of segments across {count(len(numbers), 'solution')} of {which} segments "
             f"({self.settings['segmenter']}, {self.settings['n_customers']:,} customers)"
         )
+
+    def __str__(self) -> str:
         shown = self._shown().reset_index()
         shown["segment"] = [shorten(name, 30) for name in shown["segment"]]
-        lines = [head, *(f"  {text}" for text in self.findings)]
+        lines = [self._headline(), *(f"  {text}" for text in self.findings)]
         lines.append(shown.head(SHOWN).to_string(index=False, float_format="{:.2f}".format, na_rep=""))
         if len(shown) > SHOWN:
             lines.append(f"  ... {len(shown) - SHOWN} more rows in .table")
         return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
 
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        above = "".join(f"<p>{escape(text)}</p>" for text in self.findings)
-        below = "".join(f"<p>{escape(text)}</p>" for text in self.warnings)
-        return f"{above}{self._shown().round(3).to_html()}{below}"
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(), *self.findings)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the paths of the segments (`SLSADisplay`)."""

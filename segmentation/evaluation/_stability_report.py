@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import count
 from segmentation._plotting import shorten
+from segmentation._results import Result
 from segmentation.evaluation._stability_reading import optimiser_reading
 
 __all__ = ["StabilityReport"]
@@ -26,7 +26,7 @@ THRESHOLDS = (
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class StabilityReport:
+class StabilityReport(Result):
     """How stable a segmentation is, as a whole and segment by segment.
 
     Attributes
@@ -100,21 +100,16 @@ class StabilityReport:
             return ""
         return f" In the median refit {reached:g} of them reached its best objective."
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "findings": list(self.findings),
-            "table": self.table.reset_index().to_dict("records"),
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "findings": self.findings,
+            "table": self.table.reset_index(),
             "global_stability": self.global_stability.tolist(),
             "slsw": self.slsw.to_dict("list"),
             "restart_agreement": self.restart_agreement.tolist(),
-            "failures": self.failures.to_dict("records"),
+            "failures": self.failures,
         }
 
     def _shown(self) -> pd.DataFrame:
@@ -129,12 +124,11 @@ class StabilityReport:
         lines += [table.to_string(float_format="{:.2f}".format, formatters=left, na_rep=""), f"  {THRESHOLDS}"]
         return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
 
-    __repr__ = __str__
+    def _opening(self) -> tuple[str, ...]:
+        return self.findings
 
-    def _repr_html_(self) -> str:
-        above = "".join(f"<p>{escape(text)}</p>" for text in self.findings)
-        below = "".join(f"<p>{escape(text)}</p>" for text in (THRESHOLDS, *self.warnings))
-        return f"{above}{self._shown().round(3).to_html()}{below}"
+    def _closing(self) -> list[str]:
+        return [THRESHOLDS, *super()._closing()]
 
     def plot(self, ax: Any = None, *, limits: bool = True) -> Any:
         """Draw the distribution of SLSW of each segment (`SLSWDisplay`).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,13 @@ import pandas as pd
 
 from segmentation._format import count, number
 from segmentation._plotting import axes_or_new, shorten
+from segmentation._results import Result
 
 __all__ = ["ValidityReport"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ValidityReport:
+class ValidityReport(Result):
     """How well segments hold together and stand apart, in the space they are judged in.
 
     Attributes
@@ -85,17 +85,12 @@ class ValidityReport:
         """Density-based validity; NaN where it was not computed."""
         return self._value("dbcv")
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return summary, table, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "summary": self.summary.reset_index().to_dict("records"),
-            "table": self.table.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "summary": self.summary.reset_index(),
+            "table": self.table.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:
@@ -135,13 +130,8 @@ class ValidityReport:
         lines = [self._headline(), *(f"  {line}" for line in self._lines()), shown.to_string(na_rep="")]
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
 
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{escape(line)}</li>" for line in self._lines())
-        notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
-        table = self._shown().round(3).to_html(escape=True, na_rep="")
-        return f"<p>{escape(self._headline())}</p><ul>{lines}</ul>{table}{notes}"
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(), *self._lines())
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the silhouettes of every segment, see `SilhouetteDisplay`.

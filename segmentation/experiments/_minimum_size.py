@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation._format import count, number
+from segmentation._format import count, name_some, number
 from segmentation.experiments._plan_input import baseline_table, check_shares, check_table, lifts, per_segment
 from segmentation.experiments._plan_power import SIDES, Comparison
 from segmentation.governance._anonymity import MINIMUM
@@ -48,8 +48,8 @@ class MinimumSize:
         return [str(name) for name in self.table.index[~self.table["enough"].to_numpy(dtype=bool)]]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
+        """Return a copy of the table."""
+        return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return table, warnings and settings as plain values."""
@@ -165,6 +165,9 @@ def minimum_segment_size(
         if values is not None:
             table[name] = per_segment(values, table.index, name)
     check_table(table)
+    if "n_customers" in table and (table["n_customers"] < 0).any():
+        where = table.index[table["n_customers"] < 0]
+        raise ValueError(f"n_customers must be 0 or more; it is not for {name_some(where)}.")
     table["lift"] = lifts(lift, rel_lift, table)
     treatments = n_arms - 1
     comparisons = treatments * len(table) if n_comparisons is None else int(n_comparisons)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,13 @@ import pandas as pd
 
 from segmentation._format import count
 from segmentation._plotting import axes_or_new
+from segmentation._results import Result
 
 __all__ = ["CorrelatedGroups"]
 
 
-@dataclass(frozen=True)
-class CorrelatedGroups:
+@dataclass(frozen=True, repr=False)
+class CorrelatedGroups(Result):
     """Which features belong together, and which one stands for each group.
 
     Attributes
@@ -58,17 +58,12 @@ class CorrelatedGroups:
         """The features that are in no group."""
         return list(self.table.index[self.table["size"] == 1])
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return groups, singletons, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "groups": {str(name): [str(member) for member in members] for name, members in self.groups.items()},
             "singletons": [str(name) for name in self.singletons],
             "settings": {**self.settings, "features": [str(name) for name in self.settings["features"]]},
-            "warnings": list(self.warnings),
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:
@@ -89,10 +84,8 @@ class CorrelatedGroups:
             lines.append(f"  {representative}: stands for {', '.join(others)}")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
 
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)
-        table: Any = self.table
-        return f"<p>{html.escape(self._headline())}</p>{table.round(2).to_html(escape=True)}{notes}"
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(),)
 
     def plot(self, ax: Any = None, *, max_features: int = 40) -> Any:
         """Draw the associations as a map, groups framed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,13 @@ import pandas as pd
 
 from segmentation._format import count
 from segmentation._plotting import COLOURS, axes_or_new, tidy
+from segmentation._results import Result
 
 __all__ = ["SurveyScales"]
 
 
-@dataclass(frozen=True)
-class SurveyScales:
+@dataclass(frozen=True, repr=False)
+class SurveyScales(Result):
     """Scores of scales, and what there is to know before they are used.
 
     Attributes
@@ -53,13 +53,12 @@ class SurveyScales:
         """Return the scores."""
         return self.scores.copy()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return reliability, items, settings and warnings as plain values; scores are a table of customers."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "reliability": self.reliability.to_dict("index"),
             "items": self.items.to_dict("index"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:
@@ -78,10 +77,11 @@ class SurveyScales:
             )
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
 
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)
-        table: Any = self.reliability
-        return f"<p>{html.escape(self._headline())}</p>{table.round(2).to_html(escape=True)}{notes}"
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(),)
+
+    def _shown(self) -> pd.DataFrame:
+        return self.reliability
 
     def plot(self, ax: Any = None) -> Any:
         """Draw alpha of every scale with its interval, and what it would be without each item.

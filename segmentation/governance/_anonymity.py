@@ -56,8 +56,8 @@ class AnonymityResult:
         return self.classes[self.classes["n_customers"] < (self.minimum if k is None else k)]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the classes."""
-        return self.classes
+        """Return a copy of the classes."""
+        return self.classes.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values, without the classes."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, name_some, percent
 from segmentation._frames import is_frame, kind_of
+from segmentation._results import records
 from segmentation._validation import as_customers
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import ColumnError
@@ -54,8 +55,8 @@ class DataUseSheet:
         return tuple(heading for heading, text in self.facts.items() if text == UNKNOWN)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the columns."""
-        return self.columns
+        """Return a copy of the columns."""
+        return self.columns.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sheet as plain values."""
@@ -63,7 +64,7 @@ class DataUseSheet:
             "name": self.name,
             "made_on": self.made_on.isoformat(),
             "facts": dict(self.facts),
-            "columns": self.columns.reset_index().to_dict("records"),
+            "columns": records(self.columns, index=True),
             "not_stated": list(self.not_stated),
         }
 

@@ -59,8 +59,8 @@ class ForgetResult:
         return int(self.searched["n_found"].sum()) == 0
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return what was removed where."""
-        return self.removed
+        """Return a copy of what was removed where."""
+        return self.removed.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the objects as plain values."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from segmentation._format import count, name_some, percent
 from segmentation._frames import is_frame, kind_of
 from segmentation._plotting import COLOURS, axes_or_new, tidy
+from segmentation._results import Result
 from segmentation._validation import as_customers
 from segmentation.assignment import as_assignment
 from segmentation.exceptions import ColumnError, CustomerTableError
@@ -30,7 +30,7 @@ SHOWN = 15
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ProxyAudit:
+class ProxyAudit(Result):
     """How strongly segments and features stand in for protected attributes.
 
     Attributes
@@ -87,17 +87,12 @@ class ProxyAudit:
             f"{percent(most['overall'])} overall."
         )
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return table, findings, notes and settings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "settings": dict(self.settings),
-            "notes": list(self.notes),
-            "findings": list(self.findings),
-            "table": self.table.to_dict("records"),
+            "settings": self.settings,
+            "notes": self.notes,
+            "findings": self.findings,
+            "table": self.table,
         }
 
     def __str__(self) -> str:
@@ -114,11 +109,14 @@ class ProxyAudit:
             )
         return "\n".join([*lines, *(f"  Note: {note}." for note in self.notes)])
 
-    __repr__ = __str__
+    def _opening(self) -> tuple[str, ...]:
+        return self.findings
 
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{escape(text)}</p>" for text in (*self.findings, *self.notes))
-        return f"{notes}{self.table.round(3).to_html(index=False)}"
+    def _closing(self) -> tuple[str, ...]:
+        return self.notes
+
+    def _html_tables(self) -> tuple[str, ...]:
+        return (self.table.round(3).to_html(index=False),)
 
     def plot(self, ax: Any = None, *, protected: Any = None) -> Any:
         """Draw Cramer's V of each carrier with its interval, and what chance gives.

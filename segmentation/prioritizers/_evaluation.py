@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count
-from segmentation.prioritizers._result import Result
+from segmentation.prioritizers._result import HeadedTable
 
 __all__ = ["SegmentEvaluation", "evaluation_headline"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SegmentEvaluation(Result):
+class SegmentEvaluation(HeadedTable):
     """Attractiveness of segments and competitiveness in them, see `WeightedPrioritizer.evaluate`.
 
     ``table`` has every segment of the priority list in its order, index ``segment``: ``priority``, ``n_customers``,
@@ -29,13 +29,12 @@ class SegmentEvaluation(Result):
 
     contributions: pd.DataFrame
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return headline, table, contributions, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         points = {
             axis: self.contributions[axis].to_dict("index")
             for axis in self.contributions.columns.get_level_values("axis").unique()
         }
-        return {**super().to_dict(), "contributions": points}
+        return {**super()._facts(), "contributions": points}
 
     def __str__(self) -> str:
         shown = self.table.drop(columns="reason").to_string(float_format=lambda value: f"{value:,.3g}")

@@ -18,7 +18,7 @@ from segmentation.base import Override, Prioritizer
 from segmentation.exceptions import SegmentationWarning
 from segmentation.prioritizers._criteria import is_number
 from segmentation.prioritizers._places import ahead_probability, place_probability
-from segmentation.prioritizers._result import Result
+from segmentation.prioritizers._result import HeadedTable
 from segmentation.prioritizers._worlds import figures_from_draws, figures_from_intervals, scores_in_worlds
 
 __all__ = ["RankTable", "rank_table"]
@@ -29,7 +29,7 @@ FEW_DRAWS = 200
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class RankTable(Result):
+class RankTable(HeadedTable):
     """How sure the places of a priority list are, see `rank_table`.
 
     Attributes
@@ -58,10 +58,9 @@ class RankTable(Result):
     probabilities: pd.DataFrame
     pairs: pd.DataFrame
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return headline, tables, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            **super().to_dict(),
+            **super()._facts(),
             "probabilities": self.probabilities.to_dict("index"),
             "pairs": self.pairs.to_dict("index"),
         }

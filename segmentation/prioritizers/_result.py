@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["Result"]
+from segmentation._results import Result, noted
+
+__all__ = ["HeadedTable"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Result:
+class HeadedTable(Result):
     """A table with its headline, settings and warnings.
 
     Attributes
@@ -31,26 +32,20 @@ class Result:
     settings: dict[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
+    def _opening(self) -> tuple[str, ...]:
+        return (self.headline,)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return headline, table, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "headline": self.headline,
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "table": self.table.reset_index().to_dict("records"),
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "table": self.table.reset_index(),
         }
+
+    def _html_tables(self) -> tuple[str, ...]:
+        return (self.table.to_html(float_format="{:,.3g}".format),)
 
     def __str__(self) -> str:
         shown = self.table.to_string(float_format=lambda value: f"{value:,.3g}")
-        return "\n".join([self.headline, shown, *(f"Note: {text}" for text in self.warnings)])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
-        return f"<p>{escape(self.headline)}</p>{self.table.to_html(float_format='{:,.3g}'.format)}{notes}"
+        return "\n".join([self.headline, shown, *noted(self.warnings)])

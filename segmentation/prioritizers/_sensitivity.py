@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import name_some
 from segmentation._plotting import COLOURS, axes_or_new, shorten, tidy
-from segmentation.prioritizers._result import Result
+from segmentation.prioritizers._result import HeadedTable
 
 __all__ = ["WeightSensitivity", "range_columns", "sensitivity_headline", "weight_range"]
 
@@ -22,7 +22,7 @@ EQUAL = 5e-13
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class WeightSensitivity(Result):
+class WeightSensitivity(HeadedTable):
     """How far each weight can move before the first places change, see `WeightedPrioritizer.sensitivity`.
 
     ``table`` has one row per weight, index ``axis`` ("attractiveness", "competitiveness", or "balance" for the weight

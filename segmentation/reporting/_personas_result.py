@@ -123,8 +123,8 @@ class Personas:
         raise KeyError(f"no segment {segment!r}; there are {[one.segment for one in self.personas][:5]}.")
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
+        """Return a copy of the table."""
+        return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""

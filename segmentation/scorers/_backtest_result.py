@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, money, percent
+from segmentation._results import records
 from segmentation.features import OrdersReport
 from segmentation.scorers import _backtest_plots as plots
 
@@ -100,8 +101,8 @@ class CLVBacktest:
         return tuple(self._sentence(row) for row in self.comparisons.to_dict("records"))
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return ``measures``."""
-        return self.measures
+        """Return a copy of ``measures``."""
+        return self.measures.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that can be written as JSON: settings, tables as lists of rows, verdicts, notes."""
@@ -119,7 +120,7 @@ class CLVBacktest:
             "level": self.level,
             "n_resamples": self.n_resamples,
             "orders": self.report.to_dict(),
-            **{name: [_plain(row) for row in table.to_dict("records")] for name, table in tables.items()},
+            **{name: records(table) for name, table in tables.items()},
             "verdicts": list(self.verdicts),
             "notes": list(self.notes),
         }
@@ -356,15 +357,3 @@ _SUBJECTS = {
 def _described(scorer: Any) -> str:
     """Return the scorer as code, on one line."""
     return " ".join(repr(scorer).split())
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Turn a row of a table into what JSON knows: dates as text, what is missing as None."""
-
-    def plain(value: Any) -> Any:
-        if hasattr(value, "isoformat"):
-            return value.isoformat()
-        value = value.item() if isinstance(value, np.generic) else value
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return {str(name): plain(value) for name, value in row.items()}

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count
+from segmentation._results import records
 
 __all__ = ["Verification"]
 
@@ -61,15 +62,12 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that can be written as JSON; None for a figure that could not be computed."""
-        rows = [
-            {str(name): _plain(value) for name, value in row.items()} for row in self.table.to_dict(orient="records")
-        ]
         return {
             "passed": self.passed,
             "n_figures": self.n_figures,
             "n_failed": self.n_failed,
             "problems": list(self.problems),
-            "figures": rows,
+            "figures": records(self.table),
         }
 
     def to_json(self) -> str:
@@ -113,7 +111,3 @@ def _cells(published: float, computed: float, tolerance: float) -> list[str]:
         f"{computed - published:+.{digits}f}",
         f"{tolerance:.2g}",
     ]
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

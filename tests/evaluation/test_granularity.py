@@ -253,7 +253,8 @@ def test_the_report_shows_itself(reviewed):
     report = reviewed[2]
     assert isinstance(report, GranularityReport)
     assert str(report).splitlines()[0] == report.headline
-    assert report.to_pandas() is report.table
+    assert report.to_pandas() is not report.table
+    assert report.to_pandas().equals(report.table)
     assert set(report.to_dict()) == {"headline", "table", "pairs", "merges", "splits", "warnings", "settings"}
     assert report.settings["margin_in_se_at_least"] == pytest.approx(3.605, abs=0.001)
     with pytest.raises(AttributeError):

@@ -85,7 +85,8 @@ def test_what_people_read(four):
     assert "4 recommended" in str(numbers)
     assert "<table" in numbers._repr_html_()
     assert numbers.to_dict()["recommended"] == 4
-    assert numbers.to_pandas() is numbers.table
+    assert numbers.to_pandas() is not numbers.table
+    assert numbers.to_pandas().equals(numbers.table)
 
 
 def test_picture(four):

@@ -504,7 +504,8 @@ class TestReport:
         plain = report.to_dict()
         assert len(plain["global_stability"]) == 4
         assert plain["settings"]["random_state"] == 0
-        assert report.to_pandas() is report.table
+        assert report.to_pandas() is not report.table
+        assert report.to_pandas().equals(report.table)
 
     @pytest.mark.parametrize("k", [2, 30])
     def test_boxes_stand_in_the_order_of_the_segments(self, blob, k):

@@ -137,7 +137,8 @@ def test_the_result_says_what_it_rests_on():
     assert "80%" in str(result)
     assert "&lt;b&gt;" in result._repr_html_()
     assert result.to_dict()["table"][0]["segment"] == "<b>"
-    assert result.to_pandas() is result.table
+    assert result.to_pandas() is not result.table
+    assert result.to_pandas().equals(result.table)
     with pytest.raises(AttributeError):
         result.table = None
 

@@ -80,7 +80,8 @@ def test_printed():
     assert "3 customers with a missing value" in str(result)
     assert "<table" in result._repr_html_()
     assert result.to_dict()["n_customers_in_small_classes"] == 3
-    assert result.to_pandas() is result.classes
+    assert result.to_pandas() is not result.classes
+    assert result.to_pandas().equals(result.classes)
 
 
 def test_refusals():

@@ -76,7 +76,8 @@ def test_forms():
     assert json.loads(json.dumps(sheet.to_dict()))["facts"]["Retention"] == "13 months"
     assert "<b>" not in sheet._repr_html_()
     assert "13 months" in str(sheet)
-    assert sheet.to_pandas() is sheet.columns
+    assert sheet.to_pandas() is not sheet.columns
+    assert sheet.to_pandas().equals(sheet.columns)
     for text in (markdown.encode(), repr(sheet).encode(), pickle.dumps(sheet)):
         assert b"person-" not in text
 

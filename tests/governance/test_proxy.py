@@ -108,7 +108,8 @@ def test_a_planted_proxy_is_found_and_the_others_are_not():
     assert "Not told from chance: 'noise', 'level'" in str(audit)
     assert "<table" in audit._repr_html_()
     assert audit.to_dict()["table"][0]["carrier"] == "segment"
-    assert audit.to_pandas() is audit.table
+    assert audit.to_pandas() is not audit.table
+    assert audit.to_pandas().equals(audit.table)
 
 
 def test_a_dependence_of_any_shape_and_missing_answers_are_seen():

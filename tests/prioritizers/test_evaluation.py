@@ -124,7 +124,8 @@ def test_the_result_prints_and_becomes_plain_values(profile):
     assert "&lt;a&gt;" in result._repr_html_()
     assert "<a>" not in result._repr_html_()
     assert result.to_dict()["contributions"]["competitiveness"]["b"]["image"] == pytest.approx(75)
-    assert result.to_pandas() is result.table
+    assert result.to_pandas() is not result.table
+    assert result.to_pandas().equals(result.table)
 
 
 @pytest.mark.parametrize(

@@ -618,7 +618,8 @@ def test_the_result_is_a_value(small):
     assert isinstance(small, CLVBacktest)
     with pytest.raises(FrozenInstanceError):
         small.level = 0.5
-    assert small.to_pandas() is small.measures
+    assert small.to_pandas() is not small.measures
+    assert small.to_pandas().equals(small.measures)
     plain = json.loads(json.dumps(small.to_dict(), allow_nan=False))
     assert plain["orders"]["calibration_end"] == "2024-01-20"
     assert plain["measures"][0]["predicted"] == 2
