@@ -27,7 +27,7 @@ from segmentation.curves._resample import bootstrap_weights, group_codes, levera
 from segmentation.curves._result import CurveFit
 from segmentation.curves._rows import Rows, read_rows
 
-__all__ = ["check_n_draws", "fit_response_curve", "seed_of"]
+__all__ = ["check_n_draws", "check_options", "fit_response_curve", "seed_of"]
 
 Array = NDArray[np.float64]
 LIMITS = {
@@ -141,7 +141,7 @@ def fit_response_curve(
     ExponentialCurve(top=33.75, rate=0.3824, 1,000 draws)
     """
     check_family(family, auto=True)
-    _check_options(level, n_draws, randomized)
+    check_options(level, n_draws, randomized)
     retention = _check_carry_over(carry_over)
     seed = seed_of(random_state)
     rng = np.random.default_rng(seed)
@@ -202,7 +202,8 @@ def fit_response_curve(
     )
 
 
-def _check_options(level: float, n_draws: int, randomized: Any) -> None:
+def check_options(level: float, n_draws: int, randomized: Any) -> None:
+    """Raise where the level of intervals, the number of draws or `randomized` cannot be used."""
     if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
         raise ValueError(f"level must be between 0 and 1, got {level!r}.")
     check_n_draws(n_draws)

@@ -20,7 +20,7 @@ from segmentation.curves._profile import (
 )
 from segmentation.curves._rows import Rows
 
-__all__ = ["check_family", "choose_family", "form_of", "rate_of_half"]
+__all__ = ["check_family", "choose_family", "form_of", "parameter_ranges", "rate_of_half"]
 
 FOLDS = 10
 AUTO = "auto"
@@ -52,7 +52,7 @@ def rate_of_half(family: str, half: float) -> dict[str, float]:
     raise ValueError(f"half= has no meaning for the {family} curve: use 'exponential', 'log' or 'hill'.")
 
 
-def _ranges(family: str, low: float, high: float) -> dict[str, tuple[float, float]]:
+def parameter_ranges(family: str, low: float, high: float) -> dict[str, tuple[float, float]]:
     """Return where parameters are looked for, given a low effort above 0 and the highest.
 
     From a curve that is all but straight over the efforts seen to one that has all its rise before the lowest of them.
@@ -84,7 +84,7 @@ def form_of(
             "assumption in half= (the effort that brings half of the top) gives that curve."
         )
         family = "linear"
-    bounds = _ranges(family, low, high)
+    bounds = parameter_ranges(family, low, high)
     if family == "linear" and len(levels) == 2 and one_period:
         bounds = {"cap": (high, high)}
     if half is not None and family != "linear":

@@ -14,7 +14,7 @@ from scipy import sparse
 from segmentation._format import count, name_some, number
 from segmentation.exceptions import FitError
 
-__all__ = ["ADJUSTMENTS", "Rows", "read_rows"]
+__all__ = ["ADJUSTMENTS", "Rows", "check_numbers", "codes_of", "control_columns", "read_rows", "uneven_periods"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -72,7 +72,7 @@ class Rows:
         return np.asarray(stock[self.customer, self.rank][self.keep])
 
 
-def _numbers(values: Any, name: str) -> Array:
+def check_numbers(values: Any, name: str) -> Array:
     """Return a column of finite numbers, or say which rows are none."""
     kind = getattr(getattr(values, "dtype", None), "kind", None) or np.asarray(values).dtype.kind
     if kind in "mMc":
@@ -98,7 +98,8 @@ def _numbers(values: Any, name: str) -> Array:
     return column
 
 
-def _codes(values: Any, name: str, n: int) -> tuple[Codes, pd.Index]:
+def codes_of(values: Any, name: str, n: int) -> tuple[Codes, pd.Index]:
+    """Return the place of each row among the sorted labels, and these; or say where one is missing."""
     column = pd.Series(np.asarray(values) if not isinstance(values, pd.Series | pd.Index) else values)
     if len(column) != n:
         raise ValueError(f"{name} has {count(len(column), 'row')}, effort has {n:,}.")
@@ -110,8 +111,8 @@ def _codes(values: Any, name: str, n: int) -> tuple[Codes, pd.Index]:
 
 
 def _efforts_and_outcomes(effort: Any, outcome: Any, weights: Any) -> tuple[Array, Array, Array]:
-    x, y = _numbers(effort, "effort"), _numbers(outcome, "outcome")
-    w = np.ones_like(x) if weights is None else _numbers(weights, "weights")
+    x, y = check_numbers(effort, "effort"), check_numbers(outcome, "outcome")
+    w = np.ones_like(x) if weights is None else check_numbers(weights, "weights")
     for name, column in (("outcome", y), ("weights", w)):
         if len(column) != len(x):
             raise ValueError(f"{name} has {count(len(column), 'row')}, effort has {len(x):,}.")
@@ -153,9 +154,9 @@ def read_rows(
     n = len(x)
     if adjust not in (None, *ADJUSTMENTS):
         raise ValueError(f"adjust must be None or one of {name_some(ADJUSTMENTS)}, got {adjust!r}.")
-    who = np.zeros(n, dtype=np.intp) if customer is None else _codes(customer, "customer", n)[0]
-    when = np.zeros(n, dtype=np.intp) if period is None else _codes(period, "period", n)[0]
-    z = _control_columns(controls, n)
+    who = np.zeros(n, dtype=np.intp) if customer is None else codes_of(customer, "customer", n)[0]
+    when = np.zeros(n, dtype=np.intp) if period is None else codes_of(period, "period", n)[0]
+    z = control_columns(controls, n)
     if adjust == "within" and customer is None:
         raise ValueError('adjust="within" compares each customer with itself: give customer=.')
     if (ordered or adjust == "lagged") and period is None:
@@ -166,7 +167,7 @@ def read_rows(
     notes: list[str] = []
     if ordered or adjust == "lagged":
         _refuse_gaps(who, when)
-        notes += _uneven(period)
+        notes += uneven_periods(period)
     cluster, resampled = _clusters(who, when, customer is not None, period is not None)
     keep = w > 0
     if (~keep).any():
@@ -203,7 +204,8 @@ def read_rows(
     return Rows(x, y, w, who, rank, cluster, keep, clean, plain, resampled, tuple(notes), spent)
 
 
-def _control_columns(controls: Any, n: int) -> Array:
+def control_columns(controls: Any, n: int) -> Array:
+    """Return the columns of controls, finite, of shape (n, n_controls), or say what is wrong with them."""
     if controls is None:
         return np.empty((n, 0))
     try:
@@ -237,7 +239,7 @@ def _refuse_gaps(who: Codes, when: Codes) -> None:
         )
 
 
-def _uneven(period: Any) -> list[str]:
+def uneven_periods(period: Any) -> list[str]:
     """Say where dates are missing for all customers: by their order alone nothing is missing."""
     dates = pd.Series(np.asarray(period)).drop_duplicates().sort_values()
     if dates.dtype.kind != "M" or len(dates) < 3:

@@ -56,6 +56,34 @@ def test_plans_use_the_budget_within_what_was_seen(shared_data, cases, name):
             assert effort <= fit.settings["effort_high"] * (1 + 1e-9)
 
 
+def test_ten_channels_together_claim_a_part_of_sales(shared_data, cases):
+    """One by one they claim twice what was sold, with intervals up to all of it; together they cannot."""
+    case = cases("mmm_stan", shared_data)
+    sales = case.joint.mean_outcome
+    alone = {name: fit.at(case.mean_effort[name]).iloc[0] for name, fit in case.fits.items()}
+    assert sum(row["value"] for row in alone.values()) > 1.5 * sales
+    assert max(row["value_high"] for row in alone.values()) > 0.9 * sales
+    together = 1 - case.joint.shares["baseline"]
+    low, high = together.quantile([0.05, 0.95])
+    assert 0 < low < high < 0.8
+    table = case.joint.table.drop(index="baseline")
+    assert (table["share_high"] < 0.35).all()
+    # what the data leave open is said
+    told = " ".join(case.joint.warnings)
+    assert "The data say little of these efforts" in told
+    assert "figures" in told
+    assert "No period is without these efforts" in told
+    assert "assigned at random" in told
+
+
+def test_the_channel_that_works_is_found_in_robyn_weekly(shared_data, cases):
+    joint = cases("robyn_weekly", shared_data).joint
+    table = joint.table.drop(index="baseline")
+    assert table["share_low"].idxmax() == "tv_S"
+    assert table.loc["tv_S", "share_low"] > 0.02
+    assert table["share_high"].max() < 0.2
+
+
 def test_displays_sell_more_at_large_retailers(shared_data, cases):
     """The one strong effect of the four; it grows with the retailer, so the plan moves displays there."""
     case = cases("cheese", shared_data)
