@@ -1,4 +1,4 @@
-"""The main job from the shell: ``python -m segmentation [FILE]``; and ``python -m segmentation verify``.
+"""The main job from the shell: ``python -m segmentation [FILE]``; and its ``compare`` and ``verify``.
 
 A thin skin over the library: it reads the arguments, calls the parts that a script would call, and prints. What
 it accepts, prints, writes and returns is described in ``docs/command_line.md``.
@@ -13,10 +13,11 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from segmentation import __version__
-from segmentation._cli import _files, _job, _plan, _report, _show, _write
-from segmentation._cli._arguments import FILE_ARGUMENTS, VERIFY, parser, verify_parser
+from segmentation._cli import _files, _job, _plan, _record, _report, _show, _write
+from segmentation._cli._arguments import COMPARE, FILE_ARGUMENTS, VERIFY, compare_parser, parser, verify_parser
 from segmentation._cli._errors import CommandError, needs_extra, one_line
 from segmentation._format import count
 from segmentation._progress import progress
@@ -60,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
-    return _verify(words[1:]) if words[:1] == [VERIFY] else _main_job(words)
+    if words[:1] == [VERIFY]:
+        return _verify(words[1:])
+    return _compare(words[1:]) if words[:1] == [COMPARE] else _main_job(words)
 
 
 def _verify(words: Sequence[str]) -> int:
@@ -76,6 +79,19 @@ def _verify(words: Sequence[str]) -> int:
     return OK if result.passed else NOT_REPRODUCED
 
 
+def _compare(words: Sequence[str]) -> int:
+    try:
+        arguments = compare_parser().parse_args(words)
+    except SystemExit as done:  # --help
+        return int(done.code or 0)
+    # not when the command starts: most of the library is behind it
+    from segmentation._cli import _compare_job
+
+    text = _compare_job.run(arguments)
+    print(f"customer-segments {__version__}\n\n{text}")
+    return OK
+
+
 def _main_job(words: Sequence[str]) -> int:
     try:
         arguments = parser().parse_args(words)
@@ -86,7 +102,7 @@ def _main_job(words: Sequence[str]) -> int:
     names = ["customers", "segments", *(["allocation"] if arguments.resources is not None else [])]
     with_report = _with_report(arguments)
     if arguments.output is not None:
-        others = ["report.html"] if with_report else []
+        others = [*(["report.html"] if with_report else []), f"{_record.RUN}.json"]
         _write.check_output(arguments.output, names, arguments.format, force=arguments.force, others=others)
     notes: list[str] = []
     doubts: list[str] = []
@@ -106,7 +122,8 @@ def _main_job(words: Sequence[str]) -> int:
         with _collected(more, more):
             pages["report"] = _report.report_of(orders, result, settings, remarks, plan).to_html()
         remarks += [("note", text) for text in more]
-    written = _write_result(arguments, result, plan, pages)
+    record = _record.run_record(orders, result, settings, arguments.format)
+    written = _write_result(arguments, result, plan, pages, record)
     print(f"customer-segments {__version__}\n")
     print(_show.show(orders, result, settings, remarks))
     if plan is not None:
@@ -166,16 +183,21 @@ def _with_report(arguments: argparse.Namespace) -> bool:
 
 
 def _write_result(
-    arguments: argparse.Namespace, result: _job.Result, plan: _plan.Plan | None, pages: dict[str, str]
+    arguments: argparse.Namespace,
+    result: _job.Result,
+    plan: _plan.Plan | None,
+    pages: dict[str, str],
+    record: dict[str, Any],
 ) -> str:
-    """Write the tables and the report where that is wanted, and say what was written."""
+    """Write the tables, the report where that is wanted, and what a comparison needs; say what was written."""
     if arguments.output is None:
         return "Nothing was written; --output DIR writes the tables of customers and segments, and a report."
     tables = {"customers": result.customers, "segments": result.segments}
     if plan is not None and not plan.is_example:  # invented figures are shown, and not left lying about
         tables["allocation"] = plan.table
-    paths = _write.write_tables(tables, arguments.output, arguments.format, pages)
+    paths = _write.write_tables(tables, arguments.output, arguments.format, pages, {_record.RUN: record})
     sizes = [count(len(table), "row") for table in tables.values()] + ["open it in a browser"] * len(pages)
+    sizes.append(f"what '{COMPARE}' needs")
     lines = [f"Written: {path} ({size})" for path, size in zip(paths, sizes, strict=True)]
     if not pages and arguments.report is None:
         lines.append(f"No report.html: it needs {_report.missing()}, not installed here: {_report.INSTALL}")

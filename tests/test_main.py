@@ -234,7 +234,9 @@ def test_csv_holds_what_the_library_gives(capsys, orders_csv, expected, tmp_path
     assert f"Written: {folder / 'customers.csv'} (200 rows)" in out
     assert f"Written: {folder / 'segments.csv'} (5 rows)" in out
     assert f"Written: {folder / 'report.html'} (open it in a browser)" in out
-    assert sorted(path.name for path in folder.iterdir()) == ["customers.csv", "report.html", "segments.csv"]
+    names = ["customers.csv", "report.html", "run.json", "segments.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert f"Written: {folder / 'run.json'} (what 'compare' needs)" in out
     customers, segments = expected
     written = read_csv(folder / "customers.csv").set_index("customer_id")
     pd.testing.assert_frame_equal(

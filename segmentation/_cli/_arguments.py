@@ -16,13 +16,13 @@ from segmentation._cli._errors import CommandError
 from segmentation._format import name_some
 from segmentation.governance._anonymity import MINIMUM
 
-__all__ = ["FILE_ARGUMENTS", "VERIFY", "parser", "verify_parser"]
+__all__ = ["COMPARE", "FILE_ARGUMENTS", "VERIFY", "compare_parser", "parser", "verify_parser"]
 
 LONGEST_HORIZON = 36_500
 # Digits of a whole number that is read at all; Python refuses to convert those of thousands of digits.
 LONGEST_NUMBER = 18
-# As the first argument it asks for the other job; files of orders have an ending, so none is called so.
-VERIFY = "verify"
+# As the first argument they ask for another job; files of orders have an ending, so none is called so.
+COMPARE, VERIFY = "compare", "verify"
 # These say something about a file, so they need one.
 FILE_ARGUMENTS = ("customer_id", "timestamp", "amount", "timestamp_format", "encoding", "separator", "decimal", "sheet")
 
@@ -38,14 +38,17 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command; its errors are `CommandError`."""
     result = _Parser(
         prog="python -m segmentation",
-        usage="%(prog)s [FILE] [arguments]\n       %(prog)s verify [--json]",
+        usage=(
+            f"%(prog)s [FILE] [arguments]\n       %(prog)s {COMPARE} BEFORE AFTER [arguments]\n"
+            f"       %(prog)s {VERIFY} [--json]"
+        ),
         description=(
             "Put customers into segments, estimate what they are worth, and say which segment comes first. "
             "Without FILE, on CDNOW: 6,919 real orders of an online music shop."
         ),
         epilog=(
             f"'{VERIFY}' in place of FILE recomputes published figures of the value models instead, and says whether "
-            f"they come out ('{VERIFY} --help'). "
+            f"they come out ('{VERIFY} --help'); '{COMPARE} BEFORE AFTER' compares two runs ('{COMPARE} --help'). "
             "Exit status: 0 done, 2 arguments or data cannot be used (one line says why), 130 interrupted."
         ),
         allow_abbrev=False,
@@ -72,6 +75,56 @@ def verify_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     result.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    return result
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    """Return the parser of what follows the word `COMPARE`; its errors are `CommandError`."""
+    result = _Parser(
+        prog=f"python -m segmentation {COMPARE}",
+        description=(
+            "Compare two runs: which segments go on, who moved where, what drifted, what changed the spend and the "
+            "value, how much of it is customers who moved and how much is definitions that did, and whether to keep, "
+            "refit or rebuild the segments."
+        ),
+        epilog="Exit status: 0 done, 2 arguments or folders cannot be used (one line says why), 130 interrupted.",
+        allow_abbrev=False,
+    )
+    result.add_argument("before", type=Path, metavar="BEFORE", help="folder that the earlier run wrote with --output")
+    result.add_argument("after", type=Path, metavar="AFTER", help="folder that the later run wrote with --output")
+    result.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder for tables and comparison.html, made if needed"
+    )
+    result.add_argument("--format", choices=_write.FORMATS, help="of the tables (default: csv)")
+    result.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether comparison.html is written (default: where jinja2 and matplotlib are installed)",
+    )
+    result.add_argument("--force", action="store_true", help="replace such files if they are there")
+    result.add_argument(
+        "--advice",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether to ask if the segments should be refreshed, which fits them many times (default: yes)",
+    )
+    result.add_argument(
+        "--minimum-cell",
+        type=_whole(0),
+        default=MINIMUM,
+        metavar="N",
+        help=f"figures that rest on fewer customers are not shown, 0 shows all (default: {MINIMUM})",
+    )
+    result.add_argument(
+        "--random-state", type=_whole(0, 2**32 - 1), default=0, metavar="SEED", help="of all draws (default: 0)"
+    )
+    result.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="on standard error (default: where it is a terminal)",
+    )
     return result
 
 
@@ -154,7 +207,8 @@ def _add_output_arguments(group: Any) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for customers.*, segments.*, allocation.* (with --resources) and report.html, made if needed",
+        help="folder for customers.*, segments.*, allocation.* (with --resources), report.html and run.json, made if "
+        "needed",
     )
     group.add_argument("--format", choices=_write.FORMATS, help="of these files (default: csv)")
     group.add_argument(

@@ -54,14 +54,15 @@ class Settings:
 class Result:
     """What the job found.
 
-    `customers` is indexed by customer: the assignment, the features, the scores; `purchases` is what the value model
-    was fitted to. `profile` and `plan` are the
-    library's tables, `published` both in one, in the order of the plan, small cells blanked where that was asked for,
-    and `not_shown` says what was blanked. `no_value` says why there are no scores, and is None where there are;
-    `diagnosis` is what the fit of the model found worth knowing.
+    `customers` is indexed by customer: the assignment, the features, the scores; `segmenter` placed them; `purchases`
+    is what the value model was fitted to. `profile` and `plan` are the library's tables, `published` both in one, in
+    the order of the plan, small cells blanked where that was asked for, and `not_shown` says what was blanked.
+    `no_value` says why there are no scores, and is None where there are; `diagnosis` is what the fit of the model found
+    worth knowing.
     """
 
     report: OrdersReport
+    segmenter: KMeansSegmenter
     customers: pd.DataFrame
     features: pd.DataFrame
     purchases: pd.DataFrame
@@ -117,6 +118,7 @@ def run(orders: Orders, settings: Settings, bar: Any) -> Result:
     tables = [segments, features] if scores is None else [segments, features, scores]
     return Result(
         report=report,
+        segmenter=segmenter,
         customers=pd.concat(tables, axis=1),
         features=features,
         purchases=purchases,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -16,10 +18,11 @@ from pandas.api.types import is_numeric_dtype
 from segmentation._cli._errors import CommandError, needs_extra, one_line
 from segmentation._format import count, name_some
 
-__all__ = ["FORMATS", "check_output", "harmless", "write_tables"]
+__all__ = ["FORMATS", "NEEDS", "TABLE_FILES", "check_output", "digest", "harmless", "original", "write_tables"]
 
 FORMATS = ("csv", "parquet", "xlsx")
 NEEDS = {"parquet": ("parquet", "pyarrow"), "xlsx": ("excel", "openpyxl")}
+TABLE_FILES = tuple(f"{name}.{kind}" for name in ("customers", "segments") for kind in FORMATS)
 
 # What makes a spreadsheet take a cell for a formula (https://owasp.org/www-community/attacks/CSV_Injection), and
 # the same (the last four: full-width = + - @) with apostrophes before it, so that two different texts never become one.
@@ -57,13 +60,22 @@ def check_output(folder: Path, names: list[str], kind: str, *, force: bool, othe
 
 
 def write_tables(
-    tables: dict[str, pd.DataFrame], folder: Path, kind: str, pages: dict[str, str] | None = None
+    tables: dict[str, pd.DataFrame],
+    folder: Path,
+    kind: str,
+    pages: dict[str, str] | None = None,
+    records: dict[str, dict[str, Any]] | None = None,
 ) -> list[Path]:
-    """Write each table, its index as the first column, to ``folder/<name>.<kind>``, and each page to ``<name>.html``.
+    """Write each table, its index as the first column, to ``folder/<name>.<kind>``, each page to ``<name>.html``.
 
-    All are written under other names first and then renamed, so that a file is never there in part.
+    A record goes to ``<name>.json``, with the fingerprints of the tables. All are written under other names first and
+    then renamed, so that a file is never there in part.
     """
-    kinds = {**dict.fromkeys(tables, kind), **dict.fromkeys(pages or {}, "html")}
+    kinds = {
+        **dict.fromkeys(tables, kind),
+        **dict.fromkeys(pages or {}, "html"),
+        **dict.fromkeys(records or {}, "json"),
+    }
     targets = {name: folder / f"{name}.{ending}" for name, ending in kinds.items()}
     drafts = {name: folder / f".{name}.{os.getpid()}.{ending}" for name, ending in kinds.items()}
     try:
@@ -72,6 +84,10 @@ def write_tables(
             _write(table.reset_index(), drafts[name], kind, name)
         for name, text in (pages or {}).items():
             drafts[name].write_text(text, encoding="utf-8", newline="\n")
+        files = {name: {"file": targets[name].name, "sha256": digest(drafts[name])} for name in tables}
+        for name, record in (records or {}).items():
+            text = json.dumps({**record, "files": files}, indent=1)
+            drafts[name].write_text(f"{text}\n", encoding="utf-8", newline="\n")
         for name, draft in drafts.items():
             draft.replace(targets[name])
     except OSError as error:
@@ -98,6 +114,25 @@ def harmless(table: pd.DataFrame) -> pd.DataFrame:
         for name, column in table.items()
     }
     return pd.DataFrame(columns).rename(columns=_harmless_cell)
+
+
+def original(cell: Any) -> Any:
+    """Take the apostrophe away again that `harmless` has put before a text.
+
+    Examples
+    --------
+    >>> [original(cell) for cell in ("'=1+1", "a-b", "'a", -1.0)]
+    ['=1+1', 'a-b', "'a", -1.0]
+    """
+    if isinstance(cell, str) and cell.startswith("'") and DANGEROUS.match(cell[1:]):
+        return cell[1:]
+    return cell
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _harmless_cell(cell: Any) -> Any:

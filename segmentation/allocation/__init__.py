@@ -21,6 +21,7 @@ from segmentation.allocation._risk_report import RiskDisplay, RiskReport
 from segmentation.allocation._value_of_information import ValueOfInformation, value_of_information
 from segmentation.allocation._value_of_information_display import ValueOfInformationDisplay
 from segmentation.allocation._value_of_segmentation import ValueOfSegmentation, value_of_segmentation
+from segmentation.allocation._value_of_segmentation_display import ValueOfSegmentationDisplay
 
 __all__ = [
     "AcquisitionCost",
@@ -47,6 +48,7 @@ __all__ = [
     "ValueOfInformation",
     "ValueOfInformationDisplay",
     "ValueOfSegmentation",
+    "ValueOfSegmentationDisplay",
     "acquisition_cost",
     "allocate",
     "allocation_fairness",

@@ -98,7 +98,7 @@ def plan_with_parity(
     """
     n = len(problem.items)
     own, problem = problem, with_caps_as_rows(problem)
-    upper = np.where(_starved(per_head), 0.0, problem.upper)
+    upper = np.where(_barred(per_head, parity), 0.0, problem.upper)
     groups = per_head[per_head.max(axis=1, initial=0.0) > 0]
     if (upper < problem.lower).any():
         return _none("no plan gives every group its share: a group that no effort reaches stands against least amounts")
@@ -115,9 +115,10 @@ def plan_with_parity(
     if target is not None:
         row = sparse.csr_matrix(np.r_[np.zeros(n), -np.ones(n)][None, :])
         fixed, fixed_bound = sparse.vstack([fixed, row]), np.r_[fixed_bound, -target / worth]
-    bounds = np.column_stack(
-        [np.r_[problem.lower / span, np.full(n, -np.inf)], np.r_[upper / span, np.full(n, np.inf)]]
-    )
+    least = problem.lower.astype(np.float64)
+    # what cannot move is worth what it is, and needs no tangent
+    most = np.where(upper > least, np.inf, problem.value(least) / worth)
+    bounds = np.column_stack([np.r_[least / span, np.full(n, -np.inf)], np.r_[upper / span, most]])
     best, gap, since = np.zeros(n), np.inf, 0
     for _ in range(MAX_ROUNDS):
         cuts, height = tangents.rows()
@@ -158,11 +159,30 @@ def _why_none(target: float | None) -> str:
     return least if target is None else f"the target cannot be reached with parity, or {least}"
 
 
-def _starved(per_head: Array) -> NDArray[np.bool_]:
-    """Tell which items must be 0: where a group is reached by no item, nobody may get anything."""
-    if (per_head.max(axis=1, initial=0.0) > 0).all():
-        return np.zeros(per_head.shape[1], dtype=bool)
-    return np.asarray(per_head.max(axis=0, initial=0.0) > 0)
+def _barred(per_head: Array, parity: float) -> NDArray[np.bool_]:
+    """Tell which items must be 0, because no plan that has them, whatever else it has, gives groups their share.
+
+    Such as all that reach anybody, where a group is reached by none. Left to the tolerance of a solver, a curve with an
+    endless first slope would make much of very little effort there.
+    """
+    reaches = per_head.max(axis=0, initial=0.0) > 0
+    if not reaches.any() or (per_head.max(axis=1, initial=0.0) <= 0).any():
+        return np.asarray(reaches)
+    # as many as can be had together, in any amount: s <= x, s <= 1
+    each = per_head[:, reaches] / per_head[:, reaches].max(axis=0)
+    n, groups = each.shape[1], range(len(each))
+    parity_rows = np.array([parity * each[h] - each[g] for g in groups for h in groups if h != g]).reshape(-1, n)
+    found = optimize.linprog(
+        np.r_[np.zeros(n), -np.ones(n)],
+        A_ub=np.block([[parity_rows, np.zeros_like(parity_rows)], [-np.eye(n), np.eye(n)]]),
+        b_ub=np.zeros(len(parity_rows) + n),
+        bounds=[(0, None)] * n + [(0, 1)] * n,
+        method="highs",
+    )
+    result = np.zeros(per_head.shape[1], dtype=bool)
+    if found.x is not None:
+        result[reaches] = found.x[n:] < 0.5
+    return result
 
 
 def _span(problem: Problem, upper: Array) -> Array:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.allocation._misallocation_draws import Batch
-from segmentation.allocation._misallocation_study import PART, Figure, Study, figure_of, net_value
+from segmentation.allocation._misallocation_draws import Batch, batch_of, point_batch
+from segmentation.allocation._misallocation_study import FEW_WORLDS, PART, Figure, Study, figure_of, n_drawn, net_value
 from segmentation.allocation._problem import Problem
 
-__all__ = ["COARSE", "UNUSED", "WRONG_AMOUNTS", "WRONG_SEGMENTS", "alike", "cause_figures", "changes"]
+__all__ = ["COARSE", "UNUSED", "WRONG_AMOUNTS", "WRONG_SEGMENTS", "alike", "as_it_is", "cause_figures", "changes"]
 
 Array = NDArray[np.float64]
 # Parts of a plan: worlds, efforts -> (D, k).
@@ -38,17 +38,26 @@ def alike(problem: Problem, actual: Array, customers: Array) -> Array:
     return np.asarray(result * part)
 
 
-def figures(study: Study, split: Split, level: float, added: Array | None = None) -> list[Figure]:
-    """Return a figure per part; `added` is what belongs to each part and is not uncertain."""
+def figures(study: Study, split: Split, actual: Array, level: float, added: Array | None = None) -> list[Figure]:
+    """Return a figure per part; `added` is what belongs to each part and is not uncertain.
+
+    Where `actual` was chosen on the same estimates as the plan, both look better than they are, and nothing is taken
+    off their difference.
+    """
     seen = split(study.point, study.plan)[0]
     first = split(study.draws, study.plan) - seen
     solved = split(study.solved, study.plan) - seen
     second = split(study.solved, study.plans) - split(study.point, study.plans) - solved
     near = split(study.solved, study.near_plans) - split(study.point, study.near_plans) - solved
     optimism = near.mean(axis=0) / PART
+    if study.follows(actual):
+        second, optimism = np.zeros_like(second), np.zeros_like(optimism)
     if added is not None:
         seen = seen + added
-    return [figure_of(float(seen[k]), first[:, k], second[:, k], float(optimism[k]), level) for k in range(len(seen))]
+    return [
+        figure_of(float(seen[k]), first[:, k], solved[:, k], second[:, k], float(optimism[k]), level)
+        for k in range(len(seen))
+    ]
 
 
 def plain(values: Array) -> list[Figure]:
@@ -64,7 +73,16 @@ def changes(
     def split(worlds: Batch, x: Array) -> Array:
         return np.asarray((net_value(problem, worlds, x) - net_value(problem, worlds, actual)) @ groups.T)
 
-    return plain(split(point, plan)[0]) if study is None else figures(study, split, level)
+    return plain(split(point, plan)[0]) if study is None else figures(study, split, actual, level)
+
+
+def as_it_is(problem: Problem, x: Array, level: float) -> Figure:
+    """Return what efforts bring that were not chosen on the estimates."""
+    seen, available = float(net_value(problem, point_batch(problem), x).sum()), n_drawn(problem)
+    if available < FEW_WORLDS:
+        return Figure(seen, np.nan, np.nan, seen)
+    off = net_value(problem, batch_of(problem, available), x).sum(axis=1) - seen
+    return figure_of(seen, off, off, np.zeros(available), 0.0, level)
 
 
 def cause_figures(
@@ -116,7 +134,7 @@ def cause_figures(
             charge_first.sum() + charge_rest.sum(),
         ]
     )
-    found = plain(split(point, plan)[0] + charged) if study is None else figures(study, split, level, charged)
+    found = plain(split(point, plan)[0] + charged) if study is None else figures(study, split, actual, level, charged)
     names = [WRONG_SEGMENTS, WRONG_AMOUNTS, COARSE, UNUSED]
     # what cancels but for the last digits is nothing
     noise = 1e-9 * float(np.abs(net_value(problem, point, plan)).sum() + problem.used(plan) @ prices)

@@ -13,18 +13,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, name_some, number
-from segmentation.allocation._allocate import allocate
 from segmentation.allocation._keys import by_segment
 from segmentation.allocation._misallocation import check_draws
-from segmentation.allocation._misallocation_draws import Batch, batch_of, best_plans, is_smooth, mixed, point_batch
-from segmentation.allocation._misallocation_study import FEW_WORLDS, n_drawn, net_value
+from segmentation.allocation._misallocation_draws import Batch, batch_of, best_plans, mixed, point_batch
+from segmentation.allocation._misallocation_plan import plan_from
+from segmentation.allocation._misallocation_study import FEW_WORLDS, n_drawn, n_worlds, net_value
 from segmentation.allocation._problem import Problem
 
 __all__ = ["ValueOfInformation", "value_of_information"]
 
 Array = NDArray[np.float64]
 # Worlds per segment: all at once; one by one; one by one where the problem is discrete.
-MOST, ONE_BY_ONE, DISCRETE = 1000, 100, 30
+WORLDS = (1000, 100, 30)
 SHOWN = 12
 NOTE = (
     "One segment at a time: its curve is drawn and the others are as estimated, so what a test of one segment says of "
@@ -175,20 +175,9 @@ n_customers
     >>> found.table["value"].round(1).to_dict()
     {'new': 3.7, 'loyal': 0.1}
     """
+    arguments = dict(locals())
     check_draws(n_draws)
-    plan = allocate(
-        curves,
-        resources,
-        uses=uses,
-        bounds=bounds,
-        min_share=min_share,
-        fixed_costs=fixed_costs,
-        minimum_if_funded=minimum_if_funded,
-        exclusive=exclusive,
-        contact_cap=contact_cap,
-        contacts=contacts,
-        n_customers=n_customers,
-    )
+    plan = plan_from(arguments)
     problem, best = plan.problem, plan.solution.x
     available = n_drawn(problem)
     if available < FEW_WORLDS:
@@ -200,7 +189,7 @@ n_customers
     sizes = _per_segment(test_size, problem.items, segments, "test_size")
     costs = _per_segment(test_cost, problem.items, segments, "test_cost")
     draws = batch_of(problem, available)
-    n = min(available, _worlds(problem, draws) if n_draws is None else int(n_draws))
+    n = min(available, n_worlds(problem, draws, WORLDS) if n_draws is None else int(n_draws))
     draws = draws.take(np.unique(np.linspace(0, available - 1, n).astype(np.int64)))
     point = point_batch(problem)
     rows = []
@@ -228,13 +217,6 @@ n_customers
         },
         warnings=(*_notes(problem, segments), *plan.warnings),
     )
-
-
-def _worlds(problem: Problem, draws: Batch) -> int:
-    if not is_smooth(problem, draws):
-        return DISCRETE
-    joint = len(problem.supply) > 1 or len(problem.caps) > 0 or any(len(f.positions) > 1 for f in problem.floors)
-    return ONE_BY_ONE if joint else MOST
 
 
 def _part(size: float | None) -> float:

@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import number
-from segmentation.allocation._allocate import allocate
 from segmentation.allocation._comparison import split
 from segmentation.allocation._keys import amount_of
 from segmentation.allocation._misallocation import check_draws, customers_of, misallocation_of
+from segmentation.allocation._misallocation_parts import as_it_is
+from segmentation.allocation._misallocation_plan import plan_from
 from segmentation.allocation._misallocation_result import told
 from segmentation.allocation._misallocation_study import Figure
 
@@ -38,6 +39,8 @@ class ValueOfSegmentation:
     potential : Figure or None
         From curves only: what the best plan by segment, which nobody knows, brings more than treating all alike; its
         lower bound is 0 where the segments may differ in nothing that counts.
+    alike, by_segment : Figure
+        What treating all alike and deciding by segment bring in all, arms or actions paid, the running cost not.
     table : pandas.DataFrame
         One row per segment: what it gets alike and by segment, and the ``change`` of outcome with interval.
     settings : dict
@@ -47,6 +50,8 @@ class ValueOfSegmentation:
     earns: Figure
     net: Figure
     potential: Figure | None
+    alike: Figure
+    by_segment: Figure
     table: pd.DataFrame
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -61,6 +66,8 @@ class ValueOfSegmentation:
             "earns": vars(self.earns),
             "net": vars(self.net),
             "potential": None if self.potential is None else vars(self.potential),
+            "alike": vars(self.alike),
+            "by_segment": vars(self.by_segment),
             "table": self.table.reset_index().to_dict("records"),
             "settings": dict(self.settings),
             "warnings": list(self.warnings),
@@ -102,6 +109,12 @@ class ValueOfSegmentation:
         table: Any = self.table.head(SHOWN).reset_index()
         shown = table.to_html(index=False, escape=True, float_format=lambda value: number(float(value)))
         return f"<p>{html.escape(self._headline())}</p><ul>{lines}</ul>{shown}{notes}"
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw what deciding by segment earns and what its running cost leaves; see `ValueOfSegmentationDisplay`."""
+        from segmentation.allocation._value_of_segmentation_display import ValueOfSegmentationDisplay
+
+        return ValueOfSegmentationDisplay.from_value(self).plot(ax).ax_
 
 
 def value_of_segmentation(
@@ -210,6 +223,7 @@ def value_of_segmentation(
     >>> bool(found.earns.low > 0), found.table.loc["old", "arm"], found.table.loc["young", "arm"]
     (True, 'call', 'none')
     """
+    arguments = dict(locals())
     _check_level(level)
     cost = amount_of(running_cost, "running_cost")
     rows = {"outcome": outcome, "arm": arm, "assignment": assignment}
@@ -227,27 +241,16 @@ def value_of_segmentation(
             raise ValueError(
                 f"rows of an experiment need outcome, arm and assignment; {', '.join(lacking)} is missing."
             )
-        earns, table, settings, warnings = from_rows(
+        (earns, brings, by_segment), table, settings, warnings = from_rows(
             outcome, arm, assignment, arm_cost=arm_cost, probability=probability, customer=customer,
             n_target=n_target, level=level, n_folds=n_folds, n_repeats=n_repeats, random_state=random_state,
         )  # fmt: skip
         settings |= {"level": level, "running_cost": cost, "period": period}
-        return ValueOfSegmentation(earns, earns.less(cost), None, table, settings, warnings)
+        return ValueOfSegmentation(earns, earns.less(cost), None, brings, by_segment, table, settings, warnings)
     if resources is None or n_customers is None:
         raise ValueError("with curves, give resources and n_customers: alike means in proportion to customers.")
     check_draws(n_draws)
-    plan = allocate(
-        curves,
-        resources,
-        uses=uses,
-        bounds=bounds,
-        min_share=min_share,
-        fixed_costs=fixed_costs,
-        minimum_if_funded=minimum_if_funded,
-        exclusive=exclusive,
-        n_customers=n_customers,
-        level=level,
-    )
+    plan = plan_from(arguments)
     problem = plan.problem
     if not np.isfinite(problem.supply).all():
         raise ValueError("treating all alike needs resources with a limit; one has none.")
@@ -263,6 +266,8 @@ def value_of_segmentation(
         earns=found.gain,
         net=found.gain.less(cost),
         potential=found.cost,
+        alike=as_it_is(problem, alike, level),
+        by_segment=found.expected_return,
         table=table,
         settings={**found.settings, "running_cost": cost, "n_customers": weights},
         warnings=found.warnings,

@@ -44,8 +44,8 @@ def from_rows(
     n_folds: int,
     n_repeats: int,
     random_state: Any,
-) -> tuple[Figure, pd.DataFrame, dict[str, Any], tuple[str, ...]]:
-    """Return the figure, the table of segments, the settings and the warnings."""
+) -> tuple[tuple[Figure, Figure, Figure], pd.DataFrame, dict[str, Any], tuple[str, ...]]:
+    """Return what is earned, what alike and by segment bring, the table of segments, the settings and the warnings."""
     y = _outcome(outcome)
     arms, w = _codes(arm, "arm", len(y))
     segments, s = _codes(assignment, "assignment", len(y))
@@ -66,15 +66,16 @@ def from_rows(
     net = y - cost[w]
     # rows of a segment, and of all, that a part of the value belongs to
     groups = np.vstack([np.ones(len(y)), np.eye(len(segments))[s].T])
-    values, errors = np.zeros(len(groups)), np.zeros(len(groups))
+    values, errors = np.zeros(len(groups) + 2), np.zeros(len(groups) + 2)
     for _ in range(n_repeats):
         fold = (rng.permutation(n_who) % n_folds)[who]
-        score = np.zeros(len(y))
+        score, alike = np.zeros(len(y)), np.zeros(len(y))
         for k in range(1, n_folds):
             held = fold == k
-            score[held] = _difference(net, w, s, fold < k, held, chance, len(arms), len(segments))
+            score[held], alike[held] = _scores(net, w, s, fold < k, held, chance, len(arms), len(segments))
         valued = fold > 0
-        found = [_mean_and_error(score[valued] * mine, who[valued]) for mine in groups[:, valued]]
+        parts = [*(score * groups), alike, alike + score]
+        found = [_mean_and_error(part[valued], who[valued]) for part in parts]
         values += np.array([average for average, _ in found]) / n_repeats
         errors += np.array([error for _, error in found]) / n_repeats
     means = _means(net, w, s, np.ones(len(y), dtype=bool), len(arms), len(segments))
@@ -84,9 +85,12 @@ def from_rows(
     naive = float((size * (every.max(axis=1) - every[:, common])).sum() / len(y) * target)
     half = float(student.ppf((1 + level) / 2, n_who - 1)) * errors * target
     values *= target
-    table = _table(values[1:], half[1:], segments, arms, chosen, common, size)
-    value = float(values[0])
-    figure = Figure(value, value - float(half[0]), value + float(half[0]), naive)
+    table = _table(values[1:-2], half[1:-2], segments, arms, chosen, common, size)
+    value, alone = float(values[0]), float(means.by_arm[common]) * target
+    earns, brings, by_segment = (
+        Figure(float(values[k]), float(values[k] - half[k]), float(values[k] + half[k]), looks)
+        for k, looks in ((0, naive), (-2, alone), (-1, alone + naive))
+    )
     settings = {
         "n_rows": len(y),
         "n_customers": n_who,
@@ -99,10 +103,10 @@ def from_rows(
         "random_state": seed,
         "arm_for_all": str(arms[common]),
     }
-    return figure, table, settings, _notes(arms, chosen, common, n_who, naive, value, probability)
+    return (earns, brings, by_segment), table, settings, _notes(arms, chosen, common, n_who, naive, value, probability)
 
 
-def _difference(
+def _scores(
     net: Array,
     w: Codes,
     s: Codes,
@@ -111,8 +115,8 @@ def _difference(
     chance: Array,
     n_arms: int,
     n_segments: int,
-) -> Array:
-    """Value both choices, made on the rows before, in the rows held out: scores of their difference."""
+) -> tuple[Array, Array]:
+    """Value both choices, made on the rows before, in the rows held out: scores of their difference, and of alike."""
     means = _means(net, w, s, before, n_arms, n_segments)
     chosen, common = _choices(means)
     mean = means.mean
@@ -121,7 +125,8 @@ def _difference(
     differs = own != common
     left = (net[held] - mean[mine, arm]) / chance[arm]
     gain = mean[mine, own] - mean[mine, common]
-    return np.where(differs, gain + left * ((arm == own).astype(float) - (arm == common)), 0.0)
+    alike = mean[mine, common] + left * (arm == common)
+    return np.where(differs, gain + left * ((arm == own).astype(float) - (arm == common)), 0.0), alike
 
 
 @dataclass(frozen=True)

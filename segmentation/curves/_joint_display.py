@@ -43,7 +43,7 @@ class SharesDisplay:
     @classmethod
     def from_fits(cls, fits: CurveFits, *, name: str = "") -> Self:
         """Return the picture of a joint fit; `name` is for the title, such as the market."""
-        from segmentation.curves._joint import MOSTLY_EXPECTED
+        from segmentation.curves._joint_told import MOSTLY_EXPECTED
 
         table = fits.table.drop(index=BASELINE).sort_values("share", ascending=False, kind="stable")
         values = table.head(MAX_EFFORTS)[["share", "share_low", "share_high"]].copy()

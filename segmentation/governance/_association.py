@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from segmentation._multiplicity import holm
+
 __all__ = ["Association", "associate", "auc_across_folds", "cramers_v", "holm", "mutual_information"]
 
 Counts = NDArray[np.float64]
@@ -175,18 +177,3 @@ def _auc(test: Counts, column: int, score: Counts) -> tuple[float, Counts]:
     curve[:] = ((above - auc) * size / n_no)[:, None]
     curve[:, column] = (below - auc) * size / n_yes
     return auc, curve
-
-
-def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values corrected for being many, valid whatever their dependence (Holm 1979).
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
-    return adjusted

@@ -200,7 +200,9 @@ class Report:
         """
         if isinstance(tables, str):
             raise TypeError(f"tables must be a list of names, got the text {tables!r}: put it in brackets.")
-        self._sections.append(read(result, title, text, tables=tables, plot=plot, customers=customers))
+        self._sections.append(
+            read(result, title, text, tables=tables, plot=plot, customers=customers, minimum=self.minimum_cell)
+        )
         self._page = None
         return self
 

@@ -201,12 +201,21 @@ def _shown(
         minds=minds,
         asides=tuple(dict.fromkeys(asides)),
         tables=tuple(
-            table_view(one.table, caption, hidden=one.hidden, labels=section.labels) for caption, one in tables
+            table_view(one.table, caption, hidden=_all_hidden(section, place, one), labels=section.labels)
+            for place, (caption, one) in enumerate(tables)
         ),
         pictures=section.pictures if whole or section.kind != "result" else (),
         settings=section.settings,
         content=tuple((caption, one.table) for caption, one in tables),
     )
+
+
+def _all_hidden(section: Section, place: int, one: Published) -> pd.DataFrame:
+    """Return the cells that were blanked here, or when the result was read."""
+    before = section.blanked.get(place)
+    if before is None:
+        return one.hidden
+    return one.hidden | before[list(one.hidden.columns)].to_numpy()
 
 
 def _shown_profile(section: Section, one: Published, context: Context) -> Shown:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from segmentation._format import count
 from segmentation._frames import is_frame, kind_of, to_pandas
 from segmentation._notes import notes_of
 from segmentation.assignment import as_assignment
@@ -17,6 +18,15 @@ from segmentation.profile import profile_segments
 from segmentation.reporting._html import clean
 from segmentation.reporting._html_svg import Picture, drawn, figure_of, is_picture, picture_of
 from segmentation.reporting._personas_result import PARTS, TASKS, Personas
+from segmentation.reporting._publishable import (
+    Safe,
+    further_table,
+    is_known,
+    publishable,
+    sentences_left,
+    shown_columns,
+    title_of,
+)
 from segmentation.reporting._report_cells import is_customer_table, is_plan, is_profile
 from segmentation.reporting._tables import plain_text
 
@@ -47,10 +57,19 @@ class Section:
     customers: bool = False
     draw: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    # by the place of the table: cells that are blank already, because they rest on few customers
+    blanked: Mapping[int, pd.DataFrame] = field(default_factory=dict)
 
 
 def read(
-    result: Any, title: str | None, text: str | None, *, tables: Iterable[str], plot: bool, customers: bool
+    result: Any,
+    title: str | None,
+    text: str | None,
+    *,
+    tables: Iterable[str],
+    plot: bool,
+    customers: bool,
+    minimum: int,
 ) -> Section:
     """Return a section with what a result has to say, or say what a report takes."""
     common: dict[str, Any] = {"text": text or "", "customers": customers, "draw": plot}
@@ -68,6 +87,8 @@ def read(
             "a report takes results of this library, tables, figures and displays of matplotlib, and text, "
             f"got {kind_of(result)}."
         )
+    if is_known(result):
+        return _read_known(result, title or title_of(result), list(tables), common, minimum)
     return _read_result(result, title or _title_of(result), list(tables), common)
 
 
@@ -105,6 +126,65 @@ def _read_result(result: Any, title: str, names: list[str], common: Mapping[str,
         labels={"paragraph": "", **PARTS, **TASKS} if isinstance(result, Personas) else {},
         **common,
     )
+
+
+def _read_known(result: Any, title: str, names: list[str], common: Mapping[str, Any], minimum: int) -> Section:
+    """Read a result that says itself how many customers are behind its figures: small cells are blanked at once."""
+    safe = publishable(result, minimum)
+    tables, blanked, asides = _known_tables(result, safe, title, names, minimum, customers=common["customers"])
+    pictures: tuple[tuple[str, Picture], ...] = ()
+    undrawn: tuple[str, ...] = ()
+    if common["draw"] and safe.picture is not None:
+        pictures, undrawn = _pictures(safe.picture, title)
+    elif common["draw"] and hasattr(result, "plot"):
+        asides.append("The picture is not shown: it has figures that are not shown in the table.")
+    hidden = int(sum(mask.to_numpy().sum() for mask in blanked.values()))
+    if hidden:
+        asides.append(
+            f"{count(hidden, 'figure')} not shown: of fewer than {minimum} customers, or needed so that such a figure "
+            "cannot be computed."
+        )
+    settings = {**dict(_settings(result)), **{clean(name): plain_text(value) for name, value in safe.settings.items()}}
+    return Section(
+        "result",
+        title,
+        headline=clean(safe.headline or str(result).splitlines()[0]),
+        findings=tuple(map(clean, safe.findings)),
+        minds=tuple(dict.fromkeys((*sentences_left(_sentences(result, WARNINGS), minimum), *undrawn))),
+        tables=tuple(tables),
+        pictures=pictures,
+        settings=tuple(settings.items()),
+        asides=(*safe.notes, *asides),
+        blanked=blanked,
+        **common,
+    )
+
+
+def _known_tables(
+    result: Any, safe: Safe, title: str, names: list[str], minimum: int, *, customers: bool
+) -> tuple[list[tuple[str, pd.DataFrame]], dict[int, pd.DataFrame], list[str]]:
+    tables: list[tuple[str, pd.DataFrame]] = []
+    blanked: dict[int, pd.DataFrame] = {}
+    asides: list[str] = []
+    for name, table in safe.tables.items():
+        columns = shown_columns(result, name, table)
+        blanked[len(tables)] = safe.hidden[name][columns]
+        tables.append((title if name == "table" else f"{title}: {name.replace('_', ' ')}", table[columns]))
+    for name in names:
+        if not isinstance(getattr(result, name, None), pd.DataFrame):
+            raise ValueError(f"{type(result).__name__} has no table {name!r} to show in the report.")
+        if name in safe.tables:
+            continue
+        if is_customer_table(getattr(result, name)) and not customers:
+            asides.append(PER_CUSTOMER)
+            continue
+        found = further_table(result, name, 0 if customers else minimum)
+        if found is None:
+            asides.append(f"The table {name!r} is not shown: it does not say how many customers are behind a figure.")
+            continue
+        blanked[len(tables)] = found[1]
+        tables.append((f"{title}: {name.replace('_', ' ')}", found[0]))
+    return tables, blanked, asides
 
 
 def _names_customer(line: str, tables: list[tuple[str, pd.DataFrame]]) -> bool:

@@ -21,7 +21,7 @@ from segmentation.allocation import (
     allocation_fairness,
 )
 from segmentation.allocation._fairness_price import plan_with_parity
-from segmentation.curves import LinearCurve, LogCurve
+from segmentation.curves import LinearCurve, LogCurve, PowerCurve
 from segmentation.exceptions import ColumnError, CustomerTableError
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "bench_fairness.py"
@@ -104,7 +104,8 @@ def test_price_of_a_plan_for_the_least_cost():
     assert "more money" in str(allocation_fairness(plan, *HAND))
 
 
-@pytest.mark.parametrize("seed", range(12))
+# the last: parity leaves nothing to curves whose first slope is endless
+@pytest.mark.parametrize("seed", [*range(12), 209])
 def test_price_equals_conic_solver(bench, seed):
     pytest.importorskip("cvxpy", reason="cvxpy is the oracle: pip install cvxpy")
     problem, per_head, parity = bench.random_problem(seed)
@@ -238,6 +239,22 @@ def test_group_that_no_effort_reaches_stops_the_plan():
     reason = allocation_fairness(least, segment, group).price.iloc[0]
     assert np.isnan(reason["outcome"])
     assert "against least amounts" in reason["reason"]
+
+
+def test_what_parity_leaves_nothing_to_gets_nothing_and_proves_it():
+    """Both segments reach mostly women: no mixture gives men 0.8 of what women get, and nobody gets any."""
+    curves = {"loyal": PowerCurve(50.0, 1 / 3), "new": PowerCurve(9.0, 0.5), "web": LinearCurve(6.0)}
+    problem = allocate(curves, [Resource("calls", 12.0), Resource("mails", 40.0)],
+                       uses={"loyal": {"calls": 1.0, "mails": 1.0}, "new": {"calls": 1.0, "mails": 1.0},
+                             "web": {"calls": 2.0, "mails": 0.0}}).problem  # fmt: skip
+    per_head = np.array([[0.4, 0.3, 0.0], [0.1, 0.2, 0.0]])
+    found = plan_with_parity(problem, per_head, 0.8)
+    np.testing.assert_allclose(found.x, [0.0, 0.0, 6.0])
+    assert found.gap <= 1e-12
+    # where 0.6 is enough, those of the second segment can be had
+    some = plan_with_parity(problem, per_head, 0.6)
+    assert some.x[1] > 0.1
+    assert some.gap <= 1e-6
 
 
 def test_bounds_that_parity_cannot_keep():

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 
-from segmentation.allocation import Resource, value_of_segmentation
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+from segmentation.allocation import Resource, ValueOfSegmentationDisplay, value_of_segmentation
 from segmentation.curves import ExponentialCurve, LogCurve
 
 BUDGET = Resource("budget", 98.0)
@@ -129,11 +133,83 @@ def test_curves_of_segments_that_mean_nothing_have_no_sure_potential():
     assert np.mean(zero) >= 0.9 - 0.08
 
 
+# ---------------------------------------------------------------------- both levels
+def test_alike_and_by_segment_differ_by_what_is_earned():
+    rng = np.random.default_rng(2)
+    segment, arm = rng.choice(["x", "y"], size=4000), rng.choice(["none", "call"], size=4000)
+    outcome = 20 + np.where((arm == "call") & (segment == "x"), 6.0, 0.0) + rng.normal(size=4000)
+    found = value_of_segmentation(
+        outcome=outcome, arm=arm, assignment=segment, arm_cost={"call": 2.0}, running_cost=500.0, n_target=1000,
+        random_state=0,
+    )  # fmt: skip
+    # calling all brings 23 less 2, calling x only 23 less 1
+    assert found.alike.low < 21_000 < found.alike.high
+    assert found.by_segment.low < 22_000 < found.by_segment.high
+    assert found.alike.uncorrected == pytest.approx(21_000, rel=0.01)
+    assert found.by_segment.value - found.alike.value == pytest.approx(found.earns.value)
+
+
+def test_from_curves_both_levels_are_told():
+    rng = np.random.default_rng(0)
+    curves = {
+        k: LogCurve(100.0 * k, 1.0, draws=np.column_stack([100.0 * k * (1 + 0.1 * rng.normal(size=100)), np.ones(100)]))
+        for k in (1, 2, 3)
+    }
+    found = value_of_segmentation(curves, BUDGET, n_customers=dict.fromkeys(curves, 10))
+    seen = sum(100.0 * k * np.log1p(98 / 3) for k in (1, 2, 3))
+    assert found.alike.uncorrected == pytest.approx(seen)
+    assert found.alike.low < found.alike.value < found.alike.high
+    assert found.alike.value == pytest.approx(seen, rel=0.02)
+    assert found.by_segment.value - found.alike.value == pytest.approx(found.earns.value)
+    bare = {k: LogCurve(100.0 * k, 1.0) for k in (1, 2)}
+    known = value_of_segmentation(bare, BUDGET, n_customers={1: 1, 2: 1})
+    assert known.alike.value == pytest.approx(300 * np.log(50))
+    assert np.isnan(known.alike.low)
+
+
+# ---------------------------------------------------------------------- as a picture
+def test_the_picture_goes_from_alike_to_what_is_left():
+    rows = experiment(5, matters=True)
+    found = value_of_segmentation(**rows, period="a quarter", running_cost=1000, random_state=0)
+    display = ValueOfSegmentationDisplay.from_value(found)
+    steps = display.steps
+    assert list(steps.index) == ["treating all alike", "deciding by segment", "running cost", "what is left"]
+    assert steps["kind"].tolist() == ["alike", "segments", "cost", "left"]
+    assert steps.loc["deciding by segment", ["start", "end"]].tolist() == [0.0, found.earns.value]
+    assert steps.loc["deciding by segment", ["low", "high"]].tolist() == [found.earns.low, found.earns.high]
+    assert steps.loc["running cost", ["start", "end"]].tolist() == [found.earns.value, found.net.value]
+    assert steps.loc["what is left", ["end", "low", "high"]].tolist() == [
+        found.net.value, found.net.low, found.net.high
+    ]  # fmt: skip
+    ax = found.plot()
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[0].startswith("treating all alike\nbrings ")
+    assert labels[2:] == ["running cost", "what is left"]
+    assert [text.get_text() for text in ax.texts][2] == "-1,000"
+    assert len(ax.patches) == 3
+    assert ax.get_title(loc="left").endswith(" a quarter")
+    assert "90 % intervals" in ax.get_xlabel()
+    given = plt.subplots()[1]
+    assert found.plot(given) is given
+    plt.close("all")
+
+
+def test_the_picture_without_cost_and_draws_shows_neither():
+    curves = {"a": LogCurve(300.0, 1.0), "b": LogCurve(100.0, 1.0)}
+    found = value_of_segmentation(curves, BUDGET, n_customers={"a": 10, "b": 10})
+    display = ValueOfSegmentationDisplay.from_value(found).plot()
+    assert list(display.steps.index) == ["treating all alike", "deciding by segment", "best by segment (unknown)"]
+    assert "interval" not in display.ax_.get_xlabel()
+    assert display.steps["label"].iloc[0] == "treating all alike\nbrings 1,565"
+    plt.close("all")
+
+
 def test_as_a_result():
     rows = experiment(5, matters=True)
     rows["assignment"] = np.where(rows["assignment"] == 0, "<b>", "c")
     found = value_of_segmentation(**rows, period="a quarter", running_cost=3, random_state=0)
     json.dumps(found.to_dict())
+    assert found.to_dict()["alike"]["value"] == found.alike.value
     assert str(found).startswith("Deciding by segment earns ")
     assert " a quarter over treating all alike" in str(found)
     assert "<b>" not in found._repr_html_()
