@@ -4,7 +4,8 @@
 
 Parts:
     shuffles    Hillstrom's arms shuffled 2,000 times: the interaction test rejects 5 % +- 1.2 on visit, conversion and
-                spend; the pooled-variance F test beside it
+                spend; any claim about segments, in a corrected p-value or in what is printed, at most 6.2 %; the
+                pooled-variance F test, and claims without and with other corrections, beside it
     ratio       arms of Hillstrom's customers drawn anew 2,000 times: sample-ratio p-values are uniform
     coverage    2,000 simulated experiments of each kind, 30 events per arm and more: 95 % intervals, raw and adjusted,
                 hold the true lift in 95 +- 1.5 %; relative lifts and clusters beside
@@ -72,13 +73,20 @@ def shuffles(sheet: Sheet, runs: int) -> None:
     table = table[table["segment"] != MEN].reset_index(drop=True)
     rng, arms = np.random.default_rng(0), table["segment"].to_numpy()
     p, chi, old = ({name: [] for name in OUTCOMES} for _ in range(3))
-    any_claim = 0
+    claims: dict[str, list[bool]] = {"any": [], "printed": [], "differs": [], "single": [], "plain": [], "two": []}
     for _ in range(runs):
         shuffled = table.assign(segment=rng.permutation(arms))
         made = aggregate_experiment(shuffled, segment="history_segment", arm="segment", outcomes=OUTCOMES)
         found = analyze_experiment(made, control=NONE)
         tests = found.interaction.set_index("outcome")
-        any_claim += bool((found.segments["p_adjusted"] < 0.05).any() or (tests["p_adjusted"] < 0.05).any())
+        differs, single = (bool((part["p_adjusted"] < 0.05).any()) for part in (tests, found.segments))
+        claims["differs"].append(differs)
+        claims["single"].append(single)
+        claims["any"].append(differs or single)
+        claims["printed"].append(celebrated(str(found)))
+        p_segments, p_tests = found.segments["p_value"].to_numpy(), tests["p_value"].to_numpy()
+        claims["plain"].append(bool(min(p_segments.min(), p_tests.min()) < 0.05))
+        claims["two"].append(bool(min(p_segments.min() * len(p_segments), p_tests.min() * len(p_tests)) < 0.05))
         for name in OUTCOMES:
             p[name].append(tests.loc[name, "p_value"])
             chi[name].append(tests.loc[name, "p_chi_squared"])
@@ -92,9 +100,25 @@ def shuffles(sheet: Sheet, runs: int) -> None:
         )  # fmt: skip
         plain, pooled = (float(np.mean(np.array(v[name]) < 0.05)) for v in (chi, old))
         sheet.line("    by chi-squared; by a pooled-variance F test", f"{plain:.2%}; {pooled:.2%}", "", passed=None)
-    sheet.line(
-        "any claim on a segment or difference, corrected (Holm each)", f"{any_claim / runs:.2%}", "two families of 5 %",
-        passed=None,
+    rates = {name: float(np.mean(values)) for name, values in claims.items()}
+    most = 0.05 + room
+    for name, what in (
+        ("any", "any claim about segments, by corrected p-values"),
+        ("printed", "any claim about segments in what is printed"),
+    ):
+        sheet.line(what, f"{rates[name]:.2%}", f"<= {most:.1%}", passed=rates[name] <= most)
+    sheet.line("    that they differ; that one has a lift", f"{rates['differs']:.2%}; {rates['single']:.2%}", "",
+               passed=None)  # fmt: skip
+    sheet.line("    with two families of Holm; without correction", f"{rates['two']:.2%}; {rates['plain']:.2%}", "",
+               passed=None)  # fmt: skip
+
+
+def celebrated(text: str) -> bool:
+    """Tell whether a printed result claims something about segments."""
+    return any(
+        words in text
+        for words in ("effect differs between segments:", "is shown by itself", "the largest lift is that of",
+                      "interval above 0 in", "interval below 0 in")
     )  # fmt: skip
 
 
@@ -294,10 +318,12 @@ def peer(sheet: Sheet, data: Any, names: list[str]) -> None:
 
         ways["tea-tasting"] = by_tea_tasting
     pandas, polars, *slow = by_turns([ours, from_polars, *ways.values()], 2)
+    enough = len(table) >= 10_000_000  # with fewer rows what is done once per comparison weighs more
     for name, taken in zip(ways, slow, strict=True):
         figure = f"{taken / polars:.1f} x, {taken / pandas:.1f} x"
         what = f"{name} {taken:.2f} s; here polars {polars:.2f} s, pandas {pandas:.2f} s"
-        sheet.line(f"{len(table):,} rows, 50 segments: {what}", figure, ">= 10", passed=taken / polars >= 10)
+        sheet.line(f"{len(table):,} rows, 50 segments: {what}", figure, ">= 10" if enough else "(10 M rows: >= 10)",
+                   passed=taken / polars >= 10 if enough else None)  # fmt: skip
 
 
 def best(run: Callable[[], Any], times: int = 3) -> float:

@@ -9,8 +9,10 @@ from segmentation.experiments._analyze_outcomes import Outcome
 from segmentation.experiments._analyze_result import ExperimentAnalysis
 from segmentation.experiments._anytime import ConfidenceSequence, confidence_sequence
 from segmentation.experiments._decision import SegmentDecisions, decide_segments
+from segmentation.experiments._decision_display import DecisionDisplay
 from segmentation.experiments._learn import curves_from_experiment, effects_to_profile
 from segmentation.experiments._learn_belief import EffectBelief, update_effects
+from segmentation.experiments._learn_belief_display import BeliefDisplay
 from segmentation.experiments._minimum_size import MinimumSize, minimum_segment_size
 from segmentation.experiments._multiplicity import CorrectedComparisons, correct_comparisons
 from segmentation.experiments._next import NextExperiment, next_experiment
@@ -31,14 +33,18 @@ from segmentation.experiments._targeting import qini, targeting_curve
 from segmentation.experiments._targeting_result import TargetingCurve, TargetingDisplay
 from segmentation.experiments._tea import ImportedExperiment, from_tea_tasting
 from segmentation.experiments._winner import BestSegment, best_segment
+from segmentation.experiments._winner_display import BestSegmentDisplay
 from segmentation.experiments._winner_split import SplitBest, best_segment_by_split
 
 __all__ = [
     "BalanceCheck",
     "BalanceDisplay",
+    "BeliefDisplay",
     "BestSegment",
+    "BestSegmentDisplay",
     "ConfidenceSequence",
     "CorrectedComparisons",
+    "DecisionDisplay",
     "EffectBelief",
     "ExperimentAggregates",
     "ExperimentAnalysis",

@@ -20,7 +20,7 @@ from segmentation.experiments._analyze_anytime import (
     detectable_at_any_time,
 )
 from segmentation.experiments._analyze_estimates import Compared, Estimator, Rows
-from segmentation.experiments._analyze_family import check_correction, corrected_segments
+from segmentation.experiments._analyze_family import check_correction, corrected_family
 from segmentation.experiments._analyze_input import Request, check_request, of_aggregates, untrimmed
 from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._analyze_notes import cluster_unit, data_notes
@@ -66,6 +66,7 @@ def analyze_experiment(
     ----------
     data : dataframe or ExperimentAggregates
         One row per customer (pandas, polars eager or lazy, pyarrow, DuckDB, ...), or what `aggregate_experiment` made.
+        Where there is a column (or pandas index) ``customer_id``, rows that repeat one are counted and said.
         Both give the same figures. Rows without an arm are left out and counted; rows without a segment, or in the
         segment "unassigned", count for all customers but not as a segment.
     segment, arm : str
@@ -104,7 +105,8 @@ def analyze_experiment(
     power : float, default=0.8
         For ``detectable_lift``.
     correction : {"holm", "bonferroni", "sidak", "bh", "by"}, default="holm"
-        Over segments x outcomes x arms, see `correct_comparisons`.
+        Over segments x outcomes x arms, see `correct_comparisons`; tests of a difference between segments are in the
+        family too, see Notes.
     anytime : bool or number, default=False
         True for those who look while the experiment runs: bounds and p-values then hold at every look, see
         `confidence_sequence`. A number: of customers in both arms at which bounds shall be tightest (True: 1,000).
@@ -126,6 +128,14 @@ def analyze_experiment(
     relative lifts are relative to control's adjusted mean. A cell with one customer has no standard error, and one
     without variation in either arm no interval; ``note`` says so. The interaction test compares lifts as differences:
     equal relative lifts over unequal baselines are an interaction here.
+
+    **Claims about segments** are one family: that they differ, and that there is a lift in one of them. If nothing has
+    an effect anywhere, the chance of any such claim is at most 1 - level; with ``correction="holm"`` or "bonferroni" so
+    is the chance of any wrong one whatever the effects are. For every outcome and arm ``p_any`` comes first
+    (no effect in any segment: twice the smaller of the interaction's p-value and the smallest of a segment times their
+    number), and no ``p_adjusted`` is below it; then the interaction has its own p-value, and segments are corrected
+    for being many. Where ``p_any`` is small the effects exist, and only one of the two further claims can be wrong, so
+    they do not share the level (Shaffer 1986, doi:10.2307/2289016). Outcomes and arms share it.
 
     Examples
     --------
@@ -182,15 +192,14 @@ def analyze_experiment(
             pairs.append((outcome, treated, by_segment, n))
             tests.append({"outcome": outcome.label, "arm": arms[treated], **vars(test)})
     interaction = pd.DataFrame(tests)
-    interaction.insert(6, "p_adjusted", _holm(interaction["p_value"]))
     if len(segments) < 2:
         interaction = interaction.iloc[:0]
     segment_table, overall_table = pd.concat(tables, ignore_index=True), pd.concat(tops, ignore_index=True)
     overall_table.insert(
         list(overall_table.columns).index("p_value") + 1, "p_adjusted", _holm(overall_table["p_value"])
     )
-    segment_table, family = corrected_segments(
-        segment_table, correction, level, lambda each: _bounds(estimator, pairs, each, tightest_at)
+    interaction, segment_table, family = corrected_family(
+        interaction, segment_table, correction, level, lambda each: _bounds(estimator, pairs, each, tightest_at)
     )
 
     settings = {
@@ -203,6 +212,7 @@ def analyze_experiment(
         "held_out": aggregates.settings["held_out"], "n_customers": int(everyone.sum()), "n_segments": len(segments),
         "n_unassigned": int(everyone.sum() - counts.sum()), "n_without_arm": aggregates.settings["n_without_arm"],
         "n_not_held_out": aggregates.settings["n_not_held_out"],
+        "n_repeated": aggregates.settings.get("n_repeated", 0),
         "from_rows": not isinstance(data, ExperimentAggregates),
     }  # fmt: skip
     notes = [*ratio_notes(ratio, arms, given=given, unit=unit), *data_notes(estimator, settings, counts, stratify)]

@@ -13,18 +13,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import column_difference, count, name_some
-from segmentation._frames import kind_of, to_pandas
+from segmentation._frames import is_pandas, kind_of, to_pandas
+from segmentation._validation import CUSTOMER_ID
 from segmentation.assignment import UNASSIGNED
 from segmentation.exceptions import ColumnError, CustomerTableError
 from segmentation.experiments._analyze_intake import CLUSTER, label_of, prepare, read_cells, segment_order
 from segmentation.experiments._analyze_outcomes import Outcome, as_outcomes
-from segmentation.experiments._moments import Floats, Moments, moments_of
+from segmentation.experiments._analyze_sums import customers_of_sums, moments_of_sums
+from segmentation.experiments._moments import Floats, Moments
 
 __all__ = ["ExperimentAggregates", "aggregate_experiment"]
 
 KEYS = ["segment", "arm"]
+LEFT_OUT = ("n_without_arm", "n_not_held_out", "n_repeated")  # counts that stand beside the cells
 DEFINITION = ["outcome", "column", "per", "log", "cap", "kind"]
-SUM_LOSS = 1e4  # sums of squares this many times the spread have lost four digits of sixteen to rounding
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +50,8 @@ class ExperimentAggregates:
     n_missing_covariates : array (cells, covariates)
         Customers without the covariate; they count with the mean of all.
     settings : mapping
-        ``n_without_arm`` and ``n_not_held_out``: customers left out; ``cluster``: the column.
+        ``n_without_arm`` and ``n_not_held_out``: customers left out; ``n_repeated``: rows whose ``customer_id`` stands
+        in another row too; ``cluster``: the column.
     """
 
     cells: pd.DataFrame
@@ -90,10 +93,7 @@ class ExperimentAggregates:
         moments = {label: m.joined(other.moments[label]) for label, m in self.moments.items()}
         missing = np.concatenate([self.n_missing_covariates, other.n_missing_covariates])
         segments = tuple(dict.fromkeys([*self.segments, *other.segments]))
-        counts = {
-            name: self.settings.get(name, 0) + other.settings.get(name, 0)
-            for name in ("n_without_arm", "n_not_held_out")
-        }
+        counts = {name: self.settings.get(name, 0) + other.settings.get(name, 0) for name in LEFT_OUT}
         return _grouped(cells, moments, self.outcomes, self.covariates, segments, missing, {**self.settings, **counts})
 
     def __radd__(self, other: Any) -> ExperimentAggregates:
@@ -108,11 +108,16 @@ class ExperimentAggregates:
         pandas.DataFrame
             ``segment``, ``arm``, (``cluster``), what the outcome is (``outcome``, ``column``, ``per``, ``log``,
             ``cap``, ``kind``), ``statistic`` ("customers", "missing", "n", "mean",
-            "origin" (to be added to the mean), "cross"), ``first`` and ``second`` (the
+            "origin" (to be added to the mean), "cross", and without keys "left out"), ``first`` and ``second`` (the
             variables: "outcome", "denominator", or "x:" and the covariate) and ``value``.
         """
         keys = [name for name in (*KEYS, CLUSTER) if name in self.cells]
         parts = [self._part({}, "customers", "", "", self.cells["n_customers"].to_numpy())]
+        blank = {**dict.fromkeys([*keys, *DEFINITION, "second"], ""), "log": False, "cap": np.nan}
+        left = {name: self.settings.get(name, 0) for name in LEFT_OUT}
+        parts.append(
+            pd.DataFrame([{**blank, "statistic": "left out", "first": k, "value": v} for k, v in left.items()])
+        )
         parts += [
             self._part({}, "missing", f"x:{name}", "", self.n_missing_covariates[:, i])
             for i, name in enumerate(self.covariates)
@@ -208,7 +213,8 @@ class ExperimentAggregates:
             moments[outcome.label] = Moments(n, mean, cross, origins[0])
         columns = np.column_stack(missing) if missing else np.zeros((len(cells), 0))
         segments = tuple(name for name in dict.fromkeys(cells["segment"]) if name != UNASSIGNED)
-        settings = {"n_without_arm": 0, "n_not_held_out": 0, "held_out": held_out,
+        left: Any = text[text["statistic"] == "left out"].set_index("first")["value"]
+        settings = {**{name: int(left.get(name, 0)) for name in LEFT_OUT}, "held_out": held_out,
                     "cluster": CLUSTER if CLUSTER in keys else None}  # fmt: skip
         return _grouped(cells, moments, tuple(outcomes), tuple(covariates), segments, columns, settings)
 
@@ -240,8 +246,9 @@ class ExperimentAggregates:
         Raises
         ------
         ColumnError
-            If a sum is missing, or sums of squares have lost their digits: with values near 1e9 and a spread near 1
-            nothing is left of it. Take a round number near the mean from all values, or use `aggregate_experiment`.
+            If a sum is missing or impossible, or sums of squares have lost their digits: with values near 1e9 and a
+            spread near 1 nothing is left of it. Take a round number near the mean from all values, or use
+            `aggregate_experiment`.
 
         Examples
         --------
@@ -254,14 +261,15 @@ class ExperimentAggregates:
         [0.1, 0.15]
         """
         read = to_pandas(table, name="table").reset_index(drop=True)
-        stated, names = as_outcomes(outcomes), tuple(covariates or ())
+        stated = as_outcomes(outcomes)
+        names = _covariate_names(covariates, stated)
         _refuse_trim(stated)
         keys = {"segment": segment, "arm": arm, **({} if cluster is None else {CLUSTER: cluster})}
         needed = [*keys.values(), "n"]
         if any(name not in read for name in needed):
             raise ColumnError(f"the table of sums is not complete: {column_difference(needed, list(read.columns))}.")
-        rows = read["n"].to_numpy(dtype=float)
-        moments = {outcome.label: _moments_of_sums(read, rows, outcome, names) for outcome in stated}
+        rows = customers_of_sums(read, "n")
+        moments = {outcome.label: moments_of_sums(read, rows, outcome, names) for outcome in stated}
         cells = pd.DataFrame({name: read[column].map(label_of) for name, column in keys.items()})
         order = segment_order(read, segment, list(cells["segment"].dropna().unique()))
         return _grouped(
@@ -314,7 +322,8 @@ def aggregate_experiment(
     Returns
     -------
     ExperimentAggregates
-        The aggregates of several days (each customer in one of them) are added with ``+`` or ``sum``.
+        The aggregates of several days (each customer in one of them) are added with ``+`` or ``sum``. A missing
+        covariate counts with the mean of the table it stood in, so parts of one table then differ slightly from it.
 
     Raises
     ------
@@ -334,17 +343,20 @@ def aggregate_experiment(
     names = _covariate_names(covariates, stated)
     columns = [segment, arm, *([cluster] if cluster else []), *([held_out] if held_out else []), *names]
     columns += [name for outcome in stated for name in outcome.columns]
-    if len({segment, arm, cluster or "", held_out or ""}) < 2 + bool(cluster) + bool(held_out):
-        raise ValueError(f"segment, arm, cluster and held_out must be different columns, got {segment!r}, {arm!r}.")
+    keys = [name for name in (segment, arm, cluster, held_out) if name is not None]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"segment, arm, cluster and held_out must be different columns, got {name_some(keys)}.")
     frame = prepare(data, list(dict.fromkeys(columns)), stated, held_out)
     read = read_cells(frame, segment=segment, arm=arm, cluster=cluster, outcomes=stated, covariates=names)
+    repeated = 0 if cluster is not None else _repeated(data, frame)
     not_held_out = 0
     if held_out is not None:
         length: Any = to_pandas(prepare(data, columns, stated, None).select(segment_n=nw.len()).to_native())
         everyone = int(length.iloc[0, 0])
         not_held_out = everyone - int(read.n_customers.sum())
     order = segment_order(data, segment, [name for name in read.keys["segment"].unique() if label_of(name) is not None])
-    settings = {"n_without_arm": 0, "n_not_held_out": not_held_out, "cluster": cluster, "held_out": held_out}
+    settings = {"n_without_arm": 0, "n_not_held_out": not_held_out, "n_repeated": repeated, "cluster": cluster,
+                "held_out": held_out}  # fmt: skip
     return _grouped(
         read.keys.assign(n_customers=read.n_customers), read.moments, stated, names, tuple(order),
         read.n_missing_covariates, settings,
@@ -394,6 +406,17 @@ def _grouped(
     )
 
 
+def _repeated(data: Any, frame: nw.LazyFrame[Any]) -> int:
+    """Count rows that repeat a customer, where the table says who the customers are: joins make such rows."""
+    if CUSTOMER_ID in frame.collect_schema():
+        counted: Any = frame.select(n=nw.len(), ids=nw.col(CUSTOMER_ID).n_unique()).to_native()
+        row = to_pandas(counted).iloc[0]
+        return int(row["n"] - row["ids"])
+    if is_pandas(data) and data.index.name == CUSTOMER_ID:
+        return int(data.index.duplicated().sum())
+    return 0
+
+
 def _covariate_names(covariates: Any, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Read the covariates; an outcome cannot be its own covariate."""
     if covariates is None:
@@ -425,41 +448,6 @@ def _refuse_trim(outcomes: Sequence[Outcome]) -> None:
 
 def _variables(outcome: Outcome, covariates: Sequence[str]) -> list[str]:
     return ["outcome", *(["denominator"] if outcome.per else []), *(f"x:{name}" for name in covariates)]
-
-
-def _moments_of_sums(table: pd.DataFrame, rows: Floats, outcome: Outcome, covariates: Sequence[str]) -> Moments:
-    variables = [*outcome.columns, *covariates]
-    needed, pairs = [f"sum_{name}" for name in variables], {}
-    for i, a in enumerate(variables):
-        for b in variables[: i + 1]:
-            pairs[a, b] = f"sum_{a}_{b}" if f"sum_{a}_{b}" in table else f"sum_{b}_{a}"
-    needed += list(pairs.values())
-    if any(name not in table for name in needed):
-        raise ColumnError(
-            f"sums of {outcome.label!r} are not complete: {column_difference(needed, list(table.columns))}."
-        )
-    n = table[f"n_{outcome.column}"].to_numpy(dtype=float) if f"n_{outcome.column}" in table else rows
-    if covariates and (n != rows).any():
-        raise ColumnError(
-            f"{outcome.label!r} is missing for some customers: sums of covariates cannot be told apart for them "
-            "here. Use "
-            "aggregate_experiment on the rows."
-        )
-    k = len(variables)
-    products = np.empty((len(table), k, k))
-    for i, a in enumerate(variables):
-        for j, b in enumerate(variables[: i + 1]):
-            products[:, i, j] = products[:, j, i] = table[pairs[a, b]].to_numpy(dtype=float)
-    sums = np.column_stack([table[f"sum_{name}"].to_numpy(dtype=float) for name in variables])
-    made, loss = moments_of(n, sums, products, np.zeros((len(table), k)), np.zeros(k))
-    if loss > SUM_LOSS:
-        raise ColumnError(
-            f"the sums of squares of {outcome.label!r} or its covariates are {loss:.0e} times the spread of the "
-            "values: it "
-            "is lost in rounding. Take a round number near the mean from all values before they are squared, or use "
-            "aggregate_experiment on the rows."
-        )
-    return made
 
 
 def _plain(value: Any) -> str:

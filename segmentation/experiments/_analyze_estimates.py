@@ -110,7 +110,8 @@ class Estimator:
             return False
         m = self.aggregates.moments[outcome.label]
         share = m.mean[:, 0] + m.origin[0]
-        binary = np.abs(m.cross[:, 0, 0] - m.n * share * (1 - share)) <= 1e-9 * np.maximum(1.0, m.n * np.abs(share))
+        with np.errstate(over="ignore"):
+            binary = np.abs(m.cross[:, 0, 0] - m.n * share * (1 - share)) <= 1e-9 * m.n * np.abs(share)
         only = bool(np.all((binary & (share >= -1e-12) & (share <= 1 + 1e-12)) | (m.n == 0)))
         if outcome.kind == "proportion" and not only:
             raise ValueError(f"{outcome.label!r} is called a proportion and holds other values than 0 and 1.")
@@ -276,8 +277,9 @@ def _linearised_cells(moments: Moments, arm: Codes, n_arms: int) -> Moments:
     together = moments.grouped(arm, n_arms)
     whole = together.mean[:, :2] + together.origin[:2]
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(together.n > 0, whole[:, 0] / whole[:, 1], 0.0)
-        scale = np.where(together.n > 0, 1 / whole[:, 1], 0.0)
+        some = whole[:, 1] != 0
+        ratio = np.where(together.n > 0, np.where(some, whole[:, 0] / whole[:, 1], np.nan), 0.0)
+        scale = np.where((together.n > 0) & some, 1 / whole[:, 1], 0.0)
     k = moments.mean.shape[-1]
     matrix = np.zeros((len(moments.n), k - 1, k))
     matrix[:, 0, 0], matrix[:, 0, 1] = scale[arm], -(ratio * scale)[arm]

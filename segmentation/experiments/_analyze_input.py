@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from segmentation._format import name_some
 from segmentation.experiments._analyze_aggregates import ExperimentAggregates
 from segmentation.experiments._analyze_outcomes import Outcome, as_outcomes
@@ -53,7 +55,7 @@ def check_request(
 ) -> Request:
     """Check single options."""
     for name, value in (("level", level), ("power", power)):
-        if not 0.5 <= value < 1:
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0.5 <= value < 1:
             raise ValueError(f"{name} must be at least .5 and below 1, got {value!r}.")
     for name, choice, known in (
         ("adjust", adjust, ADJUST),

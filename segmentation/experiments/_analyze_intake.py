@@ -68,6 +68,10 @@ def prepare(data: Any, columns: Sequence[str], outcomes: Sequence[Outcome], held
     _refuse_text(schema, sorted({name for outcome in outcomes for name in outcome.columns}))
     if held_out is not None:
         chosen = nw.col(held_out)
+        if not (schema[held_out].is_numeric() or schema[held_out] in (nw.Boolean, nw.Unknown)):
+            raise ColumnError(
+                f"held_out={held_out!r} must be a column of True and False, or 1 and 0; it is {schema[held_out]}."
+            )
         frame = frame.filter(chosen if schema[held_out] == nw.Boolean else chosen == 1)
     return frame
 
@@ -127,7 +131,7 @@ def read_cells(
     for _ in range(5):
         table = reader.aggregate(plan)
         if not len(table):
-            raise CustomerTableError("data has no row to analyse.")
+            raise CustomerTableError("data has no row to analyse (with held_out=: no customer for whom it is true).")
         if reader.raised(plan, table):
             continue
         cells, loss = reader.moments(plan, table)
@@ -182,8 +186,9 @@ class _Reader:
                 values = np.log1p(values)
             elif outcome is not None and outcome.cap is not None:
                 values = np.minimum(values, outcome.cap)
-            mean = float(values.mean()) if len(values) else 0.0
-            shifts[name] = mean if len(values) and abs(mean) > 5 * float(values.std()) + 1 else 0.0
+            with np.errstate(over="ignore"):  # said with its name when the sums turn out infinite
+                mean = float(values.mean()) if len(values) else 0.0
+                shifts[name] = mean if len(values) and abs(mean) > 5 * float(values.std()) + 1 else 0.0
         return shifts
 
     def _check_logs(self) -> None:
@@ -202,7 +207,9 @@ class _Reader:
     def _value(self, plan: _Plan, name: str) -> nw.Expr:
         column = name.split(":", 1)[1]
         outcome = self.values[name]
-        value = nw.col(column).cast(nw.Float64)
+        value = nw.col(column)
+        if self.schema[column] != nw.Float64:
+            value = value.cast(nw.Float64)
         if plan.clean and self.schema[column].is_float():
             value = nw.when(~value.is_nan()).then(value)
         if outcome is not None and outcome.log:
@@ -272,6 +279,11 @@ class _Reader:
         sums = [name for name in table.columns if name.startswith(("s_", "p_"))]
         numbers = table[sums].to_numpy(dtype=float, na_value=0.0)
         if not np.isfinite(numbers).all() or (not plan.clean and table[sums].isna().to_numpy().any()):
+            if plan.clean and not np.isfinite(numbers).all() and not self.infinite(table):
+                raise ColumnError(
+                    "an outcome or covariate is too large to be squared (beyond 1e154): use other units for "
+                    f"{name_some(sorted({name.split(':', 1)[1] for name in self.values}))}."
+                )
             if plan.clean and not np.isfinite(numbers).all():
                 raise ColumnError(
                     "outcomes and covariates must be finite; infinite values are in "
@@ -361,19 +373,26 @@ def _grouped(work: nw.LazyFrame[Any], keys: list[str], aggregations: list[tuple[
     for key, values in zip(reversed(keys), reversed(levels), strict=True):
         present, place = np.divmod(present, len(values))
         made_columns[key] = pd.Series(np.asarray(values, dtype=object)[place], dtype=object)
-    made_columns["n"] = np.bincount(codes, minlength=size)
+    n = made_columns["n"] = np.bincount(codes, minlength=size)
     for kind, column, name in aggregations:
-        values = table[column].to_numpy(dtype=float, na_value=np.nan)
-        known = np.isfinite(values) | np.isinf(values)
+        numbers = table[column].to_numpy(dtype=float, na_value=np.nan)
         if kind == "count":
-            made_columns[name] = np.bincount(codes, known, size)
+            lost = np.isnan(numbers)
+            made_columns[name] = n - np.bincount(codes[lost], minlength=size) if lost.any() else n
         elif kind == "sum":
-            made_columns[name] = np.bincount(codes, values if known.all() else np.where(known, values, 0.0), size)
+            total = np.bincount(codes, numbers, size)
+            # only where something is missing are the rows gone through once more
+            made_columns[name] = total if not np.isnan(total).any() else np.bincount(codes, _zeros(numbers), size)
         else:
             least = np.full(size, np.nan)
-            np.fmin.at(least, codes, values)
+            np.fmin.at(least, codes, numbers)
             made_columns[name] = least
     return pd.DataFrame(made_columns)
+
+
+def _zeros(numbers: Floats) -> Floats:
+    """Count missing as nothing."""
+    return np.where(np.isnan(numbers), 0.0, numbers)
 
 
 def _present(codes: Any, levels: list[Any]) -> tuple[Any, Any]:

@@ -58,6 +58,12 @@ def _left_out(estimator: Estimator, settings: Mapping[str, Any]) -> list[str]:
     notes = []
     if settings["n_without_arm"]:
         notes.append(f"{count(settings['n_without_arm'], 'row')} without an arm left out.")
+    if settings["n_repeated"]:
+        notes.append(
+            f"{count(settings['n_repeated'], 'row repeats', 'rows repeat')} a customer_id (or lack it): every row is "
+            "taken as a customer, so standard errors are too small. Give one row per customer, or "
+            "cluster='customer_id'."
+        )
     if settings["n_not_held_out"]:
         notes.append(
             f"{count(settings['n_not_held_out'], 'customer')} not held out ({settings['held_out']!r} is not true): the "
@@ -112,12 +118,21 @@ def _mixed(estimator: Estimator, counts: Floats, stratify: bool) -> list[str]:
 def _clusters(estimator: Estimator) -> list[str]:
     if not estimator.aggregates.clustered:
         return []
-    per_arm = estimator.aggregates.cells.groupby("arm")[CLUSTER].nunique()
+    cells = estimator.aggregates.cells
+    per_arm = cells.groupby("arm")[CLUSTER].nunique()
+    notes = []
     few = per_arm[per_arm < FEW_CLUSTERS]
-    if not len(few):
-        return []
-    named = ", ".join(f"{arm} {n}" for arm, n in few.items())
-    return [f"few clusters in an arm ({named}): intervals rest on them, and on their being alike."]
+    if len(few):
+        named = ", ".join(f"{arm} {n}" for arm, n in few.items())
+        notes.append(f"few clusters in an arm ({named}): intervals rest on them, and on their being alike.")
+    spread = cells[cells["segment"].isin(estimator.segments)].groupby(CLUSTER)["segment"].nunique()
+    n = int((spread > 1).sum())
+    if n:
+        notes.append(
+            f"{count(n, 'cluster has', 'clusters have')} customers in several segments, whose lifts then are not "
+            "independent: the interaction test, pooled effects and the best segment take them as if they were."
+        )
+    return notes
 
 
 def _heavy(estimator: Estimator) -> list[str]:

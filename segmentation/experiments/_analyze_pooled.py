@@ -84,17 +84,24 @@ def best_table(analysis: Any) -> pd.DataFrame:
 
 def pooled_words(analysis: Any) -> list[str]:
     """Say what pooling leaves of the differences between segments, and who stands alone."""
-    table = analysis.pooled
+    table, tests = analysis.pooled, analysis.interaction
     said = []
     for outcome, arm in table[["outcome", "arm"]].drop_duplicates().itertuples(index=False):
         part = table[(table["outcome"] == outcome) & (table["arm"] == arm)]
+        low, high = part["pooled"].min(), part["pooled"].max()
+        text = f"{arm!r} on {outcome!r}: pooled lifts from {low:.4g} to {high:.4g}, "
+        p = float(tests.loc[(tests["outcome"] == outcome) & (tests["arm"] == arm), "p_any"].iloc[0])
         above, below = list(part["segment"][part["pooled_low"] > 0]), list(part["segment"][part["pooled_high"] < 0])
         where = [f"{word} 0 in {name_some(names)}" for names, word in ((above, "above"), (below, "below")) if names]
-        low, high = part["pooled"].min(), part["pooled"].max()
-        said.append(
-            f"{arm!r} on {outcome!r}: pooled lifts from {low:.4g} to {high:.4g}, "
-            + (f"interval {' and '.join(where)}." if where else "every interval holds 0.")
-        )
+        if not where:
+            said.append(f"{text}every interval holds 0.")
+        elif p < 1 - analysis.settings["level"]:
+            said.append(f"{text}interval {' and '.join(where)}.")
+        else:  # each interval is for itself: without an effect one of several outcomes would often name segments
+            n = len(above) + len(below)
+            said.append(
+                f"{text}interval without 0 in {n} of {len(part)} segments by itself, which is not shown once corrected."
+            )
     return said
 
 

@@ -32,8 +32,9 @@ class ExperimentAnalysis:
         The finding in words; a segment is named in it only where a corrected test supports that.
     interaction : pandas.DataFrame
         Per outcome and arm: whether the effect differs by segment. ``n_segments`` (with an estimate), ``q``, ``df``,
-        ``p_value``, ``p_chi_squared``, ``p_adjusted`` (Holm over the table), ``between_sd`` (of true effects,
-        estimated; 0 where they differ no more than chance).
+        ``p_value``, ``p_any`` (no effect in any segment, corrected for the number of outcomes and arms),
+        ``p_adjusted`` (corrected together with those of `segments`), ``p_chi_squared``, ``between_sd`` (of true
+        effects, estimated; 0 where they differ no more than chance).
     overall : pandas.DataFrame
         Per outcome and arm, all customers: the columns of `segments`.
     segments : pandas.DataFrame

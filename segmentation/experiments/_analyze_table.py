@@ -49,7 +49,13 @@ def comparison_table(
         made |= {"raw_lift": compared.raw.lift, "raw_lift_low": low, "raw_lift_high": high, "raw_se": compared.raw.se}
     made["method"] = _method(estimator, outcome, proportion=proportion, stratified=stratified)
     made["note"] = _notes(
-        n[:, [0, treated]], share[:, [0, treated]], compared, rel_high, relative, proportion=proportion
+        n[:, [0, treated]],
+        share[:, [0, treated]],
+        compared,
+        rel_high,
+        relative,
+        proportion=proportion,
+        ratio=outcome.per is not None,
     )
     made["kind"] = "proportion" if proportion else "mean"
     return pd.DataFrame(made, index=range(len(lifts.lift)))
@@ -120,7 +126,14 @@ def _method(estimator: Estimator, outcome: Outcome, *, proportion: bool, stratif
 
 
 def _notes(
-    n: Floats, share: Floats, compared: Compared, rel_high: Floats, relative: Floats, *, proportion: bool
+    n: Floats,
+    share: Floats,
+    compared: Compared,
+    rel_high: Floats,
+    relative: Floats,
+    *,
+    proportion: bool,
+    ratio: bool,
 ) -> list[str]:
     """Say per row what is special: arms without customers, no variation, few events."""
     notes = []
@@ -140,6 +153,8 @@ def _notes(
             said.append("one customer in an arm: no standard error")
         elif compared.lifts.variance[i] == 0:
             said.append("no variation in either arm: no interval")
+        elif ratio and not np.isfinite(compared.lifts.lift[i]):
+            said.append("denominators sum to 0 in an arm: no ratio")
         elif not np.isfinite(compared.lifts.variance[i]):
             said.append("too few customers or clusters for a standard error")
         if not said and np.isfinite(relative[i]) and not np.isfinite(rel_high[i]):

@@ -24,7 +24,7 @@ def headline(
             "NOT TO BE USED: the sample-ratio check failed, arms are not comparable. What follows is marked by it."
         )
     lines.append(_interaction(interaction, alpha))
-    lines += _overall(overall)
+    lines += _overall(overall, alpha)
     lines += _segments(interaction, segments, alpha)
     return "\n".join(lines)
 
@@ -40,11 +40,11 @@ def _interaction(table: pd.DataFrame, alpha: float) -> str:
         )
         return f"The effect differs between segments: {named}, corrected for {count(len(tested), 'test')}."
     least = tested.loc[tested["p_value"].idxmin()]
-    corrected = (
-        f"{_p(least['p_adjusted'])} after correction for {count(len(tested), 'test')}"
-        if len(tested) > 1
-        else "one test"
-    )
+    corrected = "one test"
+    if len(tested) > 1:
+        corrected = f"{_p(least['p_adjusted'])} after correction for {count(len(tested), 'test')}"
+    elif least["p_adjusted"] > least["p_value"]:
+        corrected = f"{_p(least['p_adjusted'])} corrected for looking at each segment too"
     return (
         f"No difference between segments is shown (smallest p = {_p(least['p_value'])}, {corrected}): treat "
         "differences "
@@ -52,20 +52,26 @@ def _interaction(table: pd.DataFrame, alpha: float) -> str:
     )
 
 
-def _overall(table: pd.DataFrame) -> list[str]:
+def _overall(table: pd.DataFrame, alpha: float) -> list[str]:
     lines = []
+    n_tests = int(table["p_value"].notna().sum())
     for _, row in table.iterrows():
         if not pd.notna(row["lift_low"]):
             lines.append(
                 f"All customers, {row['arm']!r} on {row['outcome']!r}: no estimate ({row['note'] or 'no data'})."
             )
             continue
-        zero = row["lift_low"] <= 0 <= row["lift_high"]
         unit = " points" if row["kind"] == "proportion" else ""
         figure = _figure(row, "lift") + unit
         bounds = f"{_figure(row, 'lift_low')} to {_figure(row, 'lift_high')}"
         relative = f", {row['rel_lift']:+.1%}" if pd.notna(row["rel_lift"]) else ""
-        shown = "no effect shown, " if zero else ""
+        shown = ""
+        if row["lift_low"] <= 0 <= row["lift_high"]:
+            shown = "no effect shown, "
+        elif not row["p_adjusted"] < alpha:
+            shown = (
+                f"no effect shown after correction for {count(n_tests, 'comparison')} (p = {_p(row['p_adjusted'])}), "
+            )
         lines.append(f"All customers, {row['arm']!r} on {row['outcome']!r}: {shown}lift {figure} ({bounds}){relative}.")
     return lines
 

@@ -171,7 +171,10 @@ def confidence_sequence(
     2800
     """
     level = check_level(level)
-    values = [np.atleast_1d(np.asarray(each, dtype=float)) for each in (estimates, standard_errors, n)]
+    try:
+        values = [np.atleast_1d(np.asarray(each, dtype=float)) for each in (estimates, standard_errors, n)]
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"estimates, standard_errors and n must be numbers: {error}.") from error
     for what, found in zip(("estimates", "standard_errors", "n"), values, strict=True):
         if found.ndim != 1 or len(found) != len(values[0]):
             raise ValueError(
@@ -187,7 +190,8 @@ def confidence_sequence(
         raise ValueError("standard_errors must be above 0 at every look; wait until outcomes vary in both arms.")
     if (customers < 1).any() or (np.diff(customers) <= 0).any():
         raise ValueError("n must be 1 and more and rise from look to look: estimates are of all customers so far.")
-    if isinstance(tightest_at, bool) or not np.isfinite(tightest_at) or tightest_at < 1:
+    number = isinstance(tightest_at, int | float | np.number) and not isinstance(tightest_at, bool)
+    if not number or not np.isfinite(tightest_at) or tightest_at < 1:
         raise ValueError(f"tightest_at must be a number of customers of 1 and more, got {tightest_at!r}.")
     reach = anytime_reach(customers, level, tightest_at) * se
     fixed = stats.norm.ppf(0.5 + level / 2) * se
@@ -207,10 +211,10 @@ def confidence_sequence(
 def _headline(table: pd.DataFrame, first: int | None, level: float) -> str:
     last = table.iloc[-1]
     text = (
-        f"After {count(len(table), 'look')} and {int(last['n']):,} customers: effect {last['estimate']:.4g} "
+        f"After {count(len(table), 'look')} and {count(int(last['n']), 'customer')}: effect {last['estimate']:.4g} "
         f"({last['low']:.4g} to {last['high']:.4g}, {100 * level:g} % at all looks together)"
     )
-    return text + ("; no effect shown." if first is None else f"; an effect is shown since {first:,} customers.")
+    return text + ("; no effect shown." if first is None else f"; an effect is shown since {count(first, 'customer')}.")
 
 
 def _notes(table: pd.DataFrame, tightest_at: float) -> list[str]:

@@ -64,6 +64,12 @@ class SegmentDecisions:
             "warnings": list(self.warnings),
         }  # fmt: skip
 
+    def plot(self, ax: Any = None, **kwargs: Any) -> Any:
+        """Draw value and probability of loss by segment; arguments as in `DecisionDisplay.from_decisions`."""
+        from segmentation.experiments._decision_display import DecisionDisplay
+
+        return DecisionDisplay.from_decisions(self, **kwargs).plot(ax).ax_
+
     def __str__(self) -> str:
         shown = self.table.to_string(float_format="{:.4g}".format)
         return "\n".join([self.headline, "", shown, "", *(f"Note: {text}" for text in self.warnings)])
@@ -91,7 +97,7 @@ def decide_segments(
         Who would be treated: customers of the segment, not of the experiment.
     margin : number or per segment, default=1.0
         Money per unit of the outcome: contribution margin of an order, share of the spend that remains. 1.0 where the
-        outcome is money already.
+        outcome is money already. Below 0 where more of the outcome costs money (returns, churn); the warnings say so.
     cost : number or per segment, default=0.0
         Of treating one customer (contact, incentive), in the same money.
     certainty : float, default=0.9
@@ -107,7 +113,7 @@ def decide_segments(
     TypeError
         If `pooled` is no result of `pool_effects`.
     ValueError
-        If customers, margins or costs are missing, negative or infinite.
+        If customers, margins or costs are missing or infinite, customers or costs negative, or a margin is 0.
 
     Notes
     -----
@@ -133,9 +139,8 @@ def decide_segments(
     if isinstance(certainty, bool) or not isinstance(certainty, int | float) or not 0.5 <= certainty < 1:
         raise ValueError(f"certainty must be .5 or more and below 1, got {certainty!r}.")
     names = pooled.table.index
-    size, gain, price = (
-        _checked(values, what, names) for values, what in ((customers, "customers"), (margin, "margin"), (cost, "cost"))
-    )
+    size, price = (_checked(values, what, names) for values, what in ((customers, "customers"), (cost, "cost")))
+    gain = _checked(margin, "margin", names, negative=True)
     if (gain == 0).any():
         raise ValueError(f"margin is 0 in segments {name_some(names[gain == 0])}: nothing they do is worth anything.")
     known = pooled.table["pooled"].notna().to_numpy()
@@ -148,18 +153,19 @@ def decide_segments(
         "certainty": certainty, "level": pooled.settings["level"], "pooled": pooled.pooled,
         "margin": _plain(gain), "cost": _plain(price), "n_customers": float(size.sum()),
     }  # fmt: skip
-    return SegmentDecisions(
-        _headline(table, total, size), table, total, settings, tuple(_notes(pooled, table, certainty))
-    )
+    notes = _notes(pooled, table, certainty)
+    if (gain < 0).any():
+        notes.append(f"the margin is below 0 in {name_some(names[gain < 0])}: more of the outcome costs money there.")
+    return SegmentDecisions(_headline(table, total, size), table, total, settings, tuple(notes))
 
 
-def _checked(values: Any, what: str, names: pd.Index[Any]) -> Floats:
+def _checked(values: Any, what: str, names: pd.Index[Any], *, negative: bool = False) -> Floats:
     numbers = per_segment(values, what, names)
-    bad = ~np.isfinite(numbers) | (numbers < 0)
+    bad = ~np.isfinite(numbers) | ((numbers < 0) & (not negative))
     if bad.any():
+        kind = "finite numbers" if negative else "numbers of 0 and more"
         raise ValueError(
-            f"{what} must be numbers of 0 and more for every segment, got {name_some(numbers[bad])} in "
-            f"{name_some(names[bad])}."
+            f"{what} must be {kind} for every segment, got {name_some(numbers[bad])} in {name_some(names[bad])}."
         )
     return numbers
 

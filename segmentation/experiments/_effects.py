@@ -83,7 +83,7 @@ def linearised(moments: Moments) -> Moments:
     """
     whole = moments.mean[..., :2] + moments.origin[:2]
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(moments.n > 0, whole[..., 0] / whole[..., 1], np.nan)
+        ratio = np.where((moments.n > 0) & (whole[..., 1] != 0), whole[..., 0] / whole[..., 1], np.nan)
         weights = np.stack([np.ones_like(ratio), -ratio], axis=-1) / whole[..., 1:2]
     k = moments.mean.shape[-1]
     matrix = np.zeros((*ratio.shape, k - 1, k))
@@ -91,6 +91,7 @@ def linearised(moments: Moments) -> Moments:
     matrix[..., np.arange(1, k - 1), np.arange(2, k)] = 1.0
     mean = np.concatenate([ratio[..., None], moments.mean[..., 2:]], axis=-1)
     cross = matrix @ moments.cross @ np.swapaxes(matrix, -1, -2)
+    cross[np.isnan(ratio) & (moments.n > 0), 0, 0] = np.nan  # no ratio, so no spread of it either
     return Moments(moments.n, mean, cross, np.concatenate([[0.0], moments.origin[2:]]))
 
 

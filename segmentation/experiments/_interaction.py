@@ -55,7 +55,8 @@ def interaction_test(lift: Floats, se: Floats, df: Floats) -> Interaction:
     k = int(known.sum())
     if k < 2:
         return Interaction(k, np.nan, np.nan, np.nan, np.nan, np.nan)
-    d, w, freedom = lift[known], 1 / se[known] ** 2, df[known]
+    unit = float(se[known].min())  # in units of it nothing overflows, whatever the outcome is counted in
+    d, w, freedom = lift[known] / unit, (unit / se[known]) ** 2, df[known]
     total = w.sum()
     q = float(np.sum(w * (d - np.sum(w * d) / total) ** 2))
     between = max(0.0, (q - (k - 1)) / float(total - np.sum(w**2) / total))
@@ -66,4 +67,4 @@ def interaction_test(lift: Floats, se: Floats, df: Floats) -> Interaction:
         p = float(stats.f.sf(f, k - 1, (k**2 - 1) / (3 * loose)))
     else:
         p = plain
-    return Interaction(k, q, float(k - 1), p, plain, float(np.sqrt(between)))
+    return Interaction(k, q, float(k - 1), p, plain, unit * float(np.sqrt(between)))

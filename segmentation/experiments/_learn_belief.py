@@ -12,14 +12,17 @@ import pandas as pd
 from scipy import stats
 
 from segmentation._format import count, name_some, number
-from segmentation.experiments._learn_effects import read_table
+from segmentation._frames import kind_of
+from segmentation.experiments._learn_effects import known_of, read_table
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._policy_input import check_level
+from segmentation.experiments._pooling_result import PooledEffects
 from segmentation.experiments._vectors import widened
 
 __all__ = ["EffectBelief", "update_effects"]
 
 YEAR = 365.25
+NOTHING = 1e-290
 FEW = 5
 
 
@@ -51,21 +54,56 @@ class EffectBelief:
         for what, wanted in (("outcome", outcome), ("arm", arm)):
             if wanted is not None and self.settings[what] not in (None, wanted):
                 raise ValueError(f"this belief is about {what} {self.settings[what]!r}, not {wanted!r}.")
-        return self.table[["estimate", "se"]].assign(df=np.inf)
+        return self.table[["estimate", "se"]].assign(df=self.settings["df"])
 
     def at(self, as_of: Any) -> EffectBelief:
         """Return what is believed on another day, from the same experiments."""
         return _believe(self.evidence[COLUMNS], dict(self.settings) | {"as_of": _day(as_of, "as_of")})
+
+    def without(self, experiment: str) -> EffectBelief | None:
+        """Return what is believed on the same day without one experiment; None where it is the only one.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from segmentation.experiments import update_effects
+        >>> effects = pd.DataFrame({"estimate": [2.0], "se": [0.5]}, index=["new"])
+        >>> belief = update_effects(None, effects, when="2024-04-01", name="spring")
+        >>> belief = update_effects(belief, effects.assign(estimate=1.0), when="2024-09-28", name="autumn")
+        >>> belief.without("autumn").table["estimate"].to_dict()
+        {'new': 2.0}
+        """
+        names = list(self.evidence["experiment"].unique())
+        if experiment not in names:
+            raise ValueError(f"no experiment {experiment!r} in the belief; there are {name_some(names, 12)}.")
+        rest = self.evidence.loc[self.evidence["experiment"] != experiment, COLUMNS]
+        if rest.empty:
+            return None
+        left_out = {name: who for name, who in self.settings["left_out"].items() if name != experiment}
+        return _believe(rest, dict(self.settings) | {"left_out": left_out})
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Any:
+        """Draw what was believed before the newest experiment, what it showed, and what is believed now.
+
+        Arguments as in `BeliefDisplay.from_belief`.
+        """
+        from segmentation.experiments._learn_belief_display import BeliefDisplay
+
+        return BeliefDisplay.from_belief(self, **kwargs).plot(ax).ax_
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the table."""
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+        """Return everything as plain values, days as texts."""
+        table, evidence = self.table.reset_index(), self.evidence
+        settings = dict(self.settings) | {"as_of": self.settings["as_of"].isoformat()}
         return {
-            "table": self.table.reset_index().to_dict("records"), "evidence": self.evidence.to_dict("records"),
-            "between_sd": self.between_sd, "settings": dict(self.settings), "warnings": list(self.warnings),
+            "headline": self.headline,
+            "table": table.assign(latest=_texts(table["latest"])).to_dict("records"),
+            "evidence": evidence.assign(when=_texts(evidence["when"])).to_dict("records"),
+            "between_sd": self.between_sd, "settings": settings, "warnings": list(self.warnings),
         }  # fmt: skip
 
     @property
@@ -87,6 +125,10 @@ class EffectBelief:
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
         return f"<p>{escape(self.headline)}</p>{self.table.to_html(float_format='{:.4g}'.format, escape=True)}{notes}"
+
+
+def _texts(days: pd.Series[Any]) -> list[str]:
+    return [day.isoformat() for day in days]
 
 
 COLUMNS = ["experiment", "when", "segment", "estimate", "se"]
@@ -151,8 +193,11 @@ def update_effects(
     power prior [1]_. With `drift_sd` d experiments are weighed by generalized least squares, with covariance
     d^2 min(a_i, a_j) / 365.25 of what has changed since both: the exact filter of a random walk. b^2 is estimated by
     moments over all segments with two experiments or more (DerSimonian and Laird,
-    doi:10.1016/0197-2456(86)90046-2). The belief keeps all experiments and is computed from them anew, so the order in
-    which they are added does not matter.
+    doi:10.1016/0197-2456(86)90046-2); intervals are then Student's, with as many degrees of freedom as there are
+    experiments beyond the first of each segment, because with few that spread is often estimated too small: simulated
+    with 1 to 12 segments and 2 to 5 experiments they held about 95 % and more, normal ones 76 to 96 %. With a given
+    `between_sd`, or `drift_sd`, they are normal. The belief keeps all experiments and is computed from them anew, so
+    the order in which they are added does not matter.
 
     References
     ----------
@@ -170,14 +215,20 @@ def update_effects(
     >>> belief.table["estimate"].round(3).to_dict()
     {'new': 1.333, 'regular': 1.133}
     """
+    if belief is not None and not isinstance(belief, EffectBelief):
+        raise TypeError(f"belief must be what update_effects returned, or None for the first, got {kind_of(belief)}.")
+    if isinstance(source, PooledEffects):
+        raise TypeError(
+            "pooled effects would count the other segments' evidence again in each: give the effects as measured "
+            "(the analysis), and pool what comes out."
+        )
     table = read_table(source, outcome, arm)
-    known = table["estimate"].notna() & np.isfinite(table["se"]) & (table["se"] > 0)
-    if not known.any():
-        raise ValueError("no segment has an effect with a standard error above 0.")
+    known = known_of(table)
+    without = tuple(table.index[~known])
     table = table[known]
     day = _day(when, "when")
     called = str(day.date()) if name is None else str(name)
-    first: dict[str, Any] = {"level": 0.95, "outcome": outcome, "arm": arm}
+    first: dict[str, Any] = {"level": 0.95, "outcome": outcome, "arm": arm, "left_out": {}}
     settings = first if belief is None else dict(belief.settings)
     for what, wanted in (("outcome", outcome), ("arm", arm)):
         if settings[what] is not None and wanted is not None and settings[what] != wanted:
@@ -194,6 +245,8 @@ def update_effects(
     old = belief.evidence[COLUMNS] if belief is not None else new.iloc[:0]
     if called in set(old["experiment"]):
         raise ValueError(f"experiment {called!r} is in the belief already and would count twice; name= tells it apart.")
+    if without:
+        settings["left_out"] = settings["left_out"] | {called: without}
     evidence = new if belief is None else pd.concat([old, new], ignore_index=True)
     return _believe(evidence, settings | {"as_of": evidence["when"].max()})
 
@@ -207,15 +260,24 @@ def _believe(evidence: pd.DataFrame, settings: dict[str, Any]) -> EffectBelief:
     ordered = evidence.sort_values(["when", "experiment"], kind="stable").reset_index(drop=True)
     between = settings["between_sd"]
     assumed = between is not None
+    free = 0
     if between is None:
-        between = 0.0 if settings["drift_sd"] is not None else _between(ordered)
-    reach = float(stats.norm.ppf(0.5 + settings["level"] / 2))
+        between, free = (0.0, 0) if settings["drift_sd"] is not None else _between(ordered)
+    # a spread that is estimated from few differences is often too small: Student's t allows for it
+    df = float(free) if free else np.inf
+    settings = settings | {"df": df}
+    reach = float(stats.t.ppf(0.5 + settings["level"] / 2, df))
     rows, weights = {}, pd.Series(np.nan, index=ordered.index)
     for segment, part in ordered.groupby("segment", sort=False):
         age = (as_of - part["when"]).dt.total_seconds().to_numpy(dtype=float) / 86400
         x, se = part["estimate"].to_numpy(dtype=float), part["se"].to_numpy(dtype=float)
         precision = _precision(se, age, between, settings)
         total, centre = float(precision.sum()), float(precision.sum(axis=0) @ x)
+        if total < NOTHING and settings["prior"] is None:
+            raise ValueError(
+                f"on {as_of.date()} nothing is left of what was known of {segment!r}: with a half-life of "
+                f"{settings['half_life']:g} days it is too old. Give a longer half_life, or a prior."
+            )
         if settings["prior"] is not None:
             mean, sd = settings["prior"]
             total, centre = total + 1 / sd**2, centre + mean / sd**2
@@ -245,8 +307,8 @@ def _precision(se: Floats, age: Floats, between: float, settings: Mapping[str, A
     return np.asarray(np.linalg.inv(np.diag(own) + shared))
 
 
-def _between(evidence: pd.DataFrame) -> float:
-    """Estimate how much experiments differ beyond chance, by moments over all segments."""
+def _between(evidence: pd.DataFrame) -> tuple[float, int]:
+    """Estimate how much experiments differ beyond chance, by moments over all segments; also from how many."""
     q, free, scale = 0.0, 0, 0.0
     for _, part in evidence.groupby("segment", sort=False):
         if len(part) < 2:
@@ -255,7 +317,7 @@ def _between(evidence: pd.DataFrame) -> float:
         q += float(w @ (x - w @ x / w.sum()) ** 2)
         free += len(part) - 1
         scale += float(w.sum() - (w**2).sum() / w.sum())
-    return float(np.sqrt(max(0.0, (q - free) / scale))) if scale > 0 else 0.0
+    return (float(np.sqrt(max(0.0, (q - free) / scale))) if scale > 0 else 0.0), free
 
 
 def _notes(
@@ -272,6 +334,11 @@ def _notes(
         notes.append(
             f"How much experiments differ beyond chance ({number(between)}) is estimated{few}; segments are taken to "
             "move independently of each other."
+        )
+    for name, segments in settings["left_out"].items():
+        notes.append(
+            f"{count(len(segments), 'segment')} without an effect or a standard error above 0 in {name!r}, left out: "
+            f"{name_some(segments)}."
         )
     if settings["half_life"] is None and settings["drift_sd"] is None and n > 1:
         notes.append("Old experiments count as much as new ones (half_life= or drift_sd= lets them age).")
@@ -294,11 +361,19 @@ def _check(settings: Mapping[str, Any]) -> None:
     if settings["half_life"] is not None and settings["drift_sd"] is not None:
         raise ValueError("give half_life or drift_sd, not both: they are two models of the same ageing.")
     prior = settings["prior"]
-    if prior is not None and (len(prior) != 2 or not np.isfinite(prior).all() or prior[1] <= 0):
+    if prior is None:
+        return
+    try:
+        mean, sd = (float(value) for value in prior)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"prior must be two numbers, (mean, sd), got {prior!r}.") from error
+    if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
         raise ValueError(f"prior must be (mean, sd) with sd above 0, got {prior!r}.")
 
 
 def _day(value: Any, what: str) -> pd.Timestamp:
+    if isinstance(value, int | float | np.number):
+        raise ValueError(f"{what} must be a date, not the number {value!r}.")
     try:
         day = pd.Timestamp(value)
     except (TypeError, ValueError) as error:

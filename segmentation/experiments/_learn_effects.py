@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._pooling import pool_effects
 from segmentation.experiments._pooling_result import PooledEffects
+from segmentation.experiments._vectors import as_table
 
-__all__ = ["Effects", "effects_of", "read_table"]
+__all__ = ["Effects", "effects_of", "known_of", "read_table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class Effects:
         Customers behind it, NaN where not known.
     draws : ndarray of shape (n_draws, segments)
     pooled : bool
+    left_out : tuple of str
+        Segments of the source without an effect or a standard error above 0.
     """
 
     segments: tuple[str, ...]
@@ -42,10 +45,12 @@ class Effects:
     n: Floats
     draws: Floats
     pooled: bool
+    left_out: tuple[str, ...] = ()
 
 
 def read_table(source: Any, outcome: str | None, arm: str | None) -> pd.DataFrame:
     """Return ``estimate``, ``se``, ``df``, ``n`` per segment; refuse what must not be used."""
+    source = as_table(source)
     if isinstance(source, pd.DataFrame):
         lacking = [name for name in ("estimate", "se") if name not in source]
         if lacking:
@@ -65,14 +70,30 @@ def read_table(source: Any, outcome: str | None, arm: str | None) -> pd.DataFram
             "effects come from analyze_experiment, pool_effects, update_effects, from_tea_tasting, or a table with "
             f"'estimate' and 'se' by segment; got {kind_of(source)}."
         )
-    made = pd.DataFrame({"estimate": table["estimate"], "se": table["se"]}).astype(float)
-    made["df"] = table["df"].astype(float) if "df" in table else np.inf
+    try:
+        made = pd.DataFrame({"estimate": table["estimate"], "se": table["se"]}).astype(float)
+        made["df"] = table["df"].astype(float) if "df" in table else np.inf
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"effects and standard errors must be numbers: {error}.") from error
     parts = [name for name in ("n_control", "n_treated") if name in table]
     made["n"] = table[parts].sum(axis=1).astype(float) if len(parts) == 2 else np.nan
     made.index = pd.Index([str(label_of(name)) for name in table.index], name="segment")
     if not made.index.is_unique:
         raise ValueError(f"segments stand twice: {name_some(made.index[made.index.duplicated()])}.")
+    for what, bad in (
+        ("effects are infinite", np.isinf(made["estimate"])), ("standard errors are negative", made["se"] < 0),
+    ):  # fmt: skip
+        if bad.any():
+            raise ValueError(f"{what} in segments {name_some(made.index[bad])}.")
     return made
+
+
+def known_of(table: pd.DataFrame) -> pd.Series[bool]:
+    """Tell which segments have an effect with a standard error above 0; refuse where none has."""
+    known: pd.Series[bool] = table["estimate"].notna() & np.isfinite(table["se"]) & (table["se"] > 0)
+    if not known.any():
+        raise ValueError("no segment has an effect with a standard error above 0.")
+    return known
 
 
 def _per_customer(source: Any, outcome: str | None, arm: str | None) -> None:
@@ -97,12 +118,12 @@ def effects_of(
     if isinstance(source, PooledEffects):
         return _of_pooled(source, segments, n_draws, rng, np.full(len(source.table), np.nan))
     table = read_table(source, outcome, arm)
-    known = table["estimate"].notna() & np.isfinite(table["se"]) & (table["se"] > 0)
-    if not known.any():
-        raise ValueError("no segment has an effect with a standard error above 0.")
+    known = known_of(table)
+    left_out = tuple(table.index[~known])
     if pooled and int(known.sum()) >= 3:
         found = pool_effects(table[["estimate", "se", "df"]].loc[known])
-        return _of_pooled(found, segments, n_draws, rng, table.loc[known, "n"].to_numpy(dtype=float))
+        made = _of_pooled(found, segments, n_draws, rng, table.loc[known, "n"].to_numpy(dtype=float))
+        return replace(made, left_out=left_out)
     chosen = _chosen(table.index[known], segments)
     part = table.loc[chosen]
     estimate, se, df = (part[name].to_numpy(dtype=float) for name in ("estimate", "se", "df"))
@@ -111,7 +132,7 @@ def effects_of(
     few = np.isfinite(df)
     scale[:, few] = np.sqrt(df[few] / np.maximum(rng.chisquare(df[few], (n_draws, int(few.sum()))), 1e-12))
     draws = estimate + se * scale * rng.standard_normal((n_draws, len(se)))
-    return Effects(tuple(chosen), estimate, se, se, part["n"].to_numpy(dtype=float), draws, pooled=False)
+    return Effects(tuple(chosen), estimate, se, se, part["n"].to_numpy(dtype=float), draws, False, left_out)
 
 
 def _of_pooled(found: PooledEffects, segments: Any, n_draws: int, rng: np.random.Generator, n: Floats) -> Effects:
@@ -123,7 +144,9 @@ def _of_pooled(found: PooledEffects, segments: Any, n_draws: int, rng: np.random
     draws.columns = known
     part = table.loc[chosen]
     estimate, se, raw, size = (part[name].to_numpy(dtype=float) for name in ("pooled", "pooled_se", "se", "n"))
-    return Effects(tuple(chosen), estimate, se, raw, size, draws[chosen].to_numpy(dtype=float), pooled=found.pooled)
+    joint = draws[chosen].to_numpy(dtype=float)
+    left_out = tuple(table.index[table["pooled"].isna()])
+    return Effects(tuple(chosen), estimate, se, raw, size, joint, found.pooled, left_out)
 
 
 def _chosen(known: pd.Index[Any], segments: Any) -> list[str]:

@@ -122,7 +122,9 @@ def moments_of(n: Floats, sums: Floats, products: Floats, shift: Floats, origin:
     moved = n[:, None] * centre**2
     # sums of whole numbers have no rounding as long as they are below 2^53: all converted, none converted
     whole = (sums == np.floor(sums)) & (squares == np.floor(squares)) & (squares < 2.0**53)
-    floor = np.maximum(4 * EPSILON * np.maximum(squares, 0), n[:, None] * (4 * EPSILON * np.abs(centre + shift)) ** 2)
+    with np.errstate(over="ignore"):
+        rounding = n[:, None] * (4 * EPSILON * np.abs(centre + shift)) ** 2
+    floor = np.maximum(4 * EPSILON * np.maximum(squares, 0), rounding)
     # all values equal: what is left is rounding, and a spread that is not there must be exactly none
     none = spread <= floor
     size = np.where(spread > 0, spread, 1.0)

@@ -196,6 +196,11 @@ def correct_comparisons(
         raise ValueError(f"column {se!r} has negative standard errors: {name_some(values['se'][values['se'] < 0])}.")
     freedom = _numbers(table, df, "df") if df in table else np.full(len(table), np.inf)
     freedom = np.where(np.isnan(freedom), np.inf, freedom)
+    if (freedom <= 0).any():
+        raise ValueError(f"column {df!r} has degrees of freedom not above 0: {name_some(freedom[freedom <= 0])}.")
+    for name, column in (("estimate", estimate), ("se", se)):
+        if np.isinf(values[name]).any():
+            raise ValueError(f"column {column!r} has infinite values: make them missing to leave a comparison out.")
     spread = np.where(values["se"] > 0, values["se"], np.nan)
     if p_value in table:
         p = _numbers(table, p_value, "p_value")

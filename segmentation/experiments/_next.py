@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, name_some, number
+from segmentation._frames import is_frame, kind_of
 from segmentation._plotting import shorten
 from segmentation.allocation import ValueOfInformation, value_of_information
 from segmentation.experiments._analyze_intake import label_of
@@ -57,6 +58,8 @@ class NextExperiment:
     def headline(self) -> str:
         """The answer in a sentence."""
         best, row = self.table.index[0], self.table.iloc[0]
+        if (self.table["verdict"] == NEVER).all():
+            return "No test is possible: no segment has customers for one"
         figures = (
             f"{number(row['value'])} (Monte Carlo error {number(row['standard_error'])}) for a cost of "
             f"{number(row['test_cost'])}, {number(row['net'])} net"
@@ -136,10 +139,11 @@ def next_experiment(
         From `plan_experiment`: each test gets the customers needed there, or those available where they are fewer.
     test_customers : number, mapping or Series, optional
         In place of `plan`: customers of the test, all arms together.
-    evidence : ExperimentAnalysis, EffectBelief with customers, number, mapping or Series, optional
-        What the curves rest on: the analysis they were made from, or customers per segment. With `test_customers` or
-        `plan` it gives the size of the test relative to what is known. Left out, a test is taken to tell the curve
-        exactly, which no test does: the values are then upper bounds.
+    evidence : ExperimentAnalysis, dataframe, number, mapping or Series, optional
+        What the curves rest on: the analysis they were made from (or a table with ``estimate``, ``se``, ``n_control``
+        and ``n_treated``), or customers per segment; a belief does not say on how many it rests. With
+        `test_customers` or `plan` it gives the size of the test relative to what is known. Left out, a test is taken
+        to tell the curve exactly, which no test does: the values are then upper bounds.
     outcome, arm, pooled
         With an analysis, as in `curves_from_experiment`; a pooled effect rests on other segments' customers too.
     cost_per_customer : number, mapping or Series, default=0
@@ -180,6 +184,8 @@ def next_experiment(
         raise TypeError(f"{name_some(clash)} is computed here from test_customers (or plan), evidence and costs.")
     if isinstance(horizon, bool) or not isinstance(horizon, int | float | np.number) or not 0 < horizon < np.inf:
         raise ValueError(f"horizon must be a finite number of periods above 0, got {horizon!r}.")
+    if plan is not None and not isinstance(plan, ExperimentPlan):
+        raise TypeError(f"plan must be what plan_experiment returned, got {kind_of(plan)}.")
     if plan is not None and test_customers is not None:
         raise ValueError("give plan or test_customers, not both: each says how large a test is.")
     names = _segments(curves)
@@ -197,8 +203,8 @@ def next_experiment(
             "What the curves rest on was not given (evidence=), so a test is taken to tell a curve exactly: values are "
             "upper bounds."
         )
-    unit = np.array(per_name(cost_per_customer, labels, "cost_per_customer"), dtype=float)
-    base = np.array(per_name(fixed_cost, labels, "fixed_cost"), dtype=float)
+    unit = _numbers(cost_per_customer, labels, "cost_per_customer")
+    base = _numbers(fixed_cost, labels, "fixed_cost")
     sizes = np.zeros(len(labels)) if n_test is None else n_test
     possible = np.ones(len(labels), dtype=bool) if n_test is None else n_test > 0
     costs = np.where(possible, sizes * unit + base, 0.0)
@@ -237,6 +243,14 @@ def next_experiment(
     return NextExperiment(table.iloc[order], found, settings, (*notes, *found.warnings))
 
 
+def _numbers(given: Any, labels: tuple[str, ...], what: str) -> Any:
+    values = per_name(given, labels, what)
+    try:
+        return np.array(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be numbers, got {name_some(values)}.") from error
+
+
 def _segments(curves: Any) -> list[Any]:
     if not isinstance(curves, Mapping) or not curves:
         raise TypeError("curves must map segments (or segments and actions) to response curves.")
@@ -259,7 +273,7 @@ def _sizes(plan: ExperimentPlan | None, given: Any, labels: tuple[str, ...], not
             )
         given = {label_of(name): value for name, value in zip(table.index, size, strict=True) if np.isfinite(value)}
         given |= {name: 0.0 for name in labels if name not in given}
-    sizes = np.array(per_name(given, labels, "test_customers"), dtype=float)
+    sizes = _numbers(given, labels, "test_customers")
     if not (np.isfinite(sizes).all() and (sizes >= 0).all()):
         raise ValueError(f"test_customers must be finite and 0 or more, got {name_some(sizes.tolist())}.")
     return sizes
@@ -267,7 +281,7 @@ def _sizes(plan: ExperimentPlan | None, given: Any, labels: tuple[str, ...], not
 
 def _known(evidence: Any, labels: tuple[str, ...], outcome: str | None, arm: str | None, *, pooled: bool) -> Any:
     """Return on how many customers of its own each segment's curve rests."""
-    if hasattr(evidence, "estimates") or isinstance(evidence, pd.DataFrame):
+    if hasattr(evidence, "estimates") or is_frame(evidence):
         effects = effects_of(
             evidence, outcome, arm, pooled=pooled, segments=labels, n_draws=20, rng=np.random.default_rng(0)
         )
@@ -279,7 +293,7 @@ def _known(evidence: Any, labels: tuple[str, ...], outcome: str | None, arm: str
         # a pooled effect knows as much as so many more customers of the segment would tell
         n = effects.n * (effects.raw_se / effects.se) ** 2
     else:
-        n = np.array(per_name(evidence, labels, "evidence"), dtype=float)
+        n = _numbers(evidence, labels, "evidence")
     if not (np.isfinite(n).all() and (n > 0).all()):
         raise ValueError(f"evidence must be customers above 0 per segment, got {name_some(np.asarray(n).tolist())}.")
     return n

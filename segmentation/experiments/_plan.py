@@ -104,6 +104,10 @@ def plan_experiment(
     spread of the untreated, for large samples. The correlation with the covariate is taken as known, and the same in
     all arms.
 
+    `analyze_experiment` tests in the same family whether segments differ. Where several segments have the lift that
+    costs next to nothing; where one has it alone, its p-value has to be below alpha / (2 comparisons): plan with half
+    the `alpha` to be sure of that case too.
+
     The size for all customers together is that of an analysis stratified by segment, the segments in their present
     shares, corrected for the treatments only: it shows the average lift, and not where it is.
 

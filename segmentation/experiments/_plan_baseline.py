@@ -104,9 +104,13 @@ def _values(values: Any, customers: pd.Index, name: str) -> pd.Series[Any]:
             f"the {name} like {name_some(values.index[:3])}."
         )
     try:
-        return values.reindex(customers).astype("float64")
+        found = values.reindex(customers).astype("float64")
     except (TypeError, ValueError) as error:
         raise TypeError(f"the {name} must be numbers: {error}.") from error
+    infinite = found.index[np.isinf(found.to_numpy())]
+    if len(infinite):
+        raise ValueError(f"the {name} is infinite for customers {name_some(infinite)}: make it missing, or cut it off.")
+    return found
 
 
 def _sd_error(values: pd.Series[Any]) -> float:

@@ -163,7 +163,10 @@ def plan_pooling(
     if given is None:
         typical = float(table["lift"].abs().median())
         given = [0.0, typical / 2, typical]
-    assumed = [float(value) for value in given]
+    try:
+        assumed = [float(value) for value in given]
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"between_sd must be one or several numbers of at least 0, got {between_sd!r}.") from error
     if not assumed or not all(math.isfinite(value) and value >= 0 for value in assumed):
         raise ValueError(f"between_sd must be one or several numbers of at least 0, got {between_sd!r}.")
     hardest = min(comparisons, key=lambda each: each.ratio)

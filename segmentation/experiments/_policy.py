@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from segmentation._format import count, name_some, number
+from segmentation._frames import kind_of
 from segmentation.assignment import UNASSIGNED
 from segmentation.curves._fit import seed_of
 from segmentation.experiments._moments import Floats
-from segmentation.experiments._policy_input import Codes, Trial, amounts, check_level, read_trial
+from segmentation.experiments._policy_input import Codes, Trial, amounts, check_level, finite, read_trial
 from segmentation.experiments._policy_result import METHODS, PolicyValue
 from segmentation.experiments._policy_rule import check_support, codes_of, learnt_rule, unsupported
 from segmentation.experiments._policy_scores import folds_of, predictions, scores_of, value_of
@@ -154,9 +155,12 @@ def policy_value(
     _check(policy, learn, scheme, same_data, held_out, method, level, n_folds, n_repeats)
     trial = read_trial(
         data, outcome=outcome, arm=arm, control=control, segment=segment, propensity=propensity,
-        covariates=covariates, cluster=cluster, margin=_finite(margin, "margin"), held_out=held_out,
+        covariates=covariates, cluster=cluster, margin=finite(margin, "margin"), held_out=held_out,
     )  # fmt: skip
     spend = amounts(cost, trial.arms, "cost")
+    if compare is not None and not isinstance(compare, Mapping):
+        raise TypeError(f"compare must map names to policies, got {kind_of(compare)}.")
+    notes: list[str] = []
     if trial.n_clusters < 2 * n_folds:
         raise ValueError(
             f"{count(trial.n_clusters, 'customer' if cluster is None else 'cluster')} are too few for {n_folds} parts "
@@ -167,18 +171,20 @@ def policy_value(
     untried = [label for label, codes in simple.items() if label != NOBODY and unsupported(codes, trial)]
     for label in untried:
         del simple[label]
+    if name in simple or name in untried:
+        raise ValueError(f"name= calls the policy {name!r}, which is taken by a simple one; choose another name.")
+    check_support(simple[NOBODY], trial, "treating nobody")
     for label, other in (compare or {}).items():
         if label in simple or label == name:
             raise ValueError(f"compare= calls a policy {label!r}, which is taken; choose another name.")
-        simple[label] = codes_of(other, trial)
-        check_support(simple[label], trial)
+        simple[label] = codes_of(other, trial, notes, f"policy {label!r}")
+        check_support(simple[label], trial, f"policy {label!r}")
     seed = seed_of(random_state)
     rng = np.random.default_rng(seed)
     uncorrected = None
     if learn is None:
-        rule = codes_of(policy, trial)
+        rule = codes_of(policy, trial, notes)
         check_support(rule, trial)
-        check_support(simple[NOBODY], trial)
         model = predictions(trial, folds_of(trial, n_folds, rng), n_folds)
         study = _assess(trial, rule, simple, model, spend)
         shown = rule
@@ -191,6 +197,7 @@ def policy_value(
             "n_folds": n_folds, "n_repeats": n_repeats if learn is not None else 1, "random_state": seed,
             "same_data": same_data, "untried": untried,
         },
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -216,9 +223,11 @@ def _assess(trial: Trial, rule: Codes, simple: dict[str, Codes], model: Floats, 
     size = np.bincount(trial.segment, minlength=len(trial.segments)).astype(float)
     change, se = np.full(len(size), np.nan), np.full(len(size), np.nan)
     for i in np.flatnonzero(size):
-        mine = (trial.segment == i).astype(float)
-        change[i] = float(gain[mine > 0].mean())
-        se[i] = float(trial.error(mine * (gain - change[i]))) / (size[i] / trial.n)
+        mine = trial.segment == i
+        change[i] = float(gain[mine].mean())
+        groups = np.bincount(np.unique(trial.cluster[mine], return_inverse=True)[1], gain[mine] - change[i])
+        if len(groups) > 1:  # one customer (or cluster) says nothing of the error
+            se[i] = float(np.sqrt(len(groups) / (len(groups) - 1) * (groups**2).sum())) / size[i]
     return _Study(values, errors, change, se)
 
 
@@ -243,19 +252,28 @@ def _learnt(
     study = _Study(
         {m: np.mean([one.figures[m] for one in found], axis=0) for m in METHODS},
         {m: np.mean([one.errors[m] for one in found], axis=0) for m in METHODS},
-        np.mean([one.segments for one in found], axis=0),
-        np.mean([one.segment_errors for one in found], axis=0),
+        _mean_of_known([one.segments for one in found]),
+        _mean_of_known([one.segment_errors for one in found]),
     )
     whole = learnt_rule(learn, trial, np.ones(trial.n, dtype=bool), cost)
+    check_support(whole, trial, "the rule learnt")
     model = predictions(trial, fold, n_folds)
     naive = {m: value_of(trial, whole, cost, model, m).value for m in METHODS}
     nobody = {m: value_of(trial, simple[NOBODY], cost, model, m).value for m in METHODS}
     return study, {m: naive[m] - nobody[m] for m in METHODS}, whole
 
 
+def _mean_of_known(parts: list[Floats]) -> Floats:
+    """Average over repeats; a small segment can be missing in some of them."""
+    table = np.array(parts)
+    known = np.isfinite(table).sum(axis=0)
+    return np.where(known > 0, np.nansum(table, axis=0) / np.maximum(known, 1), np.nan)
+
+
 def _result(
     trial: Trial, study: _Study, rule: Codes, simple: dict[str, Codes], cost: Floats, name: str, method: str,
     level: float, uncorrected: dict[str, float] | None, settings: dict[str, Any],
+    notes: tuple[str, ...],
 ) -> PolicyValue:  # fmt: skip
     reach = float(stats.t.ppf(0.5 + level / 2, trial.n_clusters - 1))
     others = list(simple)
@@ -287,11 +305,12 @@ def _result(
     cells = np.bincount(trial.segment * n_arms + rule, minlength=len(trial.segments) * n_arms).reshape(-1, n_arms)
     size = cells.sum(axis=1)
     gets = [trial.arms[int(row.argmax())] if (row > 0).sum() == 1 else "several" for row in cells]
+    within = trial.clusters_within()
+    far = stats.t.ppf(0.5 + level / 2, np.maximum(within - 1, 1)) * study.segment_errors
     by_segment = pd.DataFrame(
         {
             "n_customers": size, "arm": gets, "share_treated": 1 - cells[:, 0] / np.maximum(size, 1),
-            "change": study.segments, "change_low": study.segments - reach * study.segment_errors,
-            "change_high": study.segments + reach * study.segment_errors,
+            "change": study.segments, "change_low": study.segments - far, "change_high": study.segments + far,
         },
         index=pd.Index(trial.segments, name="segment"),
     )  # fmt: skip
@@ -300,7 +319,7 @@ def _result(
     }  # fmt: skip
     if uncorrected is not None:
         resolved["uncorrected"] = uncorrected[method]
-    notes = _notes(trial, cells, table, differences, resolved)
+    notes = (*_notes(trial, cells, table, differences, resolved), *notes)
     return PolicyValue(table, differences, by_segment, estimates, resolved, notes)
 
 
@@ -363,9 +382,3 @@ def _check(
     for what, value, least in (("n_folds", n_folds, 2), ("n_repeats", n_repeats, 1)):
         if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
             raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}.")
-
-
-def _finite(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-        raise ValueError(f"{what} must be a finite number, got {value!r}.")
-    return float(value)

@@ -18,10 +18,13 @@ from segmentation.experiments._analyze_intake import label_of, segment_order
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._sample_ratio import check_ratio, planned_shares, ratio_notes
 
-__all__ = ["Codes", "Trial", "amounts", "check_level", "read_trial"]
+__all__ = ["Codes", "Trial", "amounts", "check_level", "finite", "read_trial"]
 
 Codes = NDArray[np.int64]
 ALL = "all customers"
+# Standard errors beyond which probabilities do not fit, and share of an arm's weight that is too much for a customer.
+UNFIT = 4.0
+HEAVY = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,11 @@ class Trial:
     def n_clusters(self) -> int:
         """Number of clusters; customers where there are none."""
         return int(self.cluster.max()) + 1
+
+    def clusters_within(self) -> Codes:
+        """Return the number of clusters (or customers) in each segment."""
+        pairs = np.unique(self.segment * np.int64(self.n_clusters) + self.cluster) // self.n_clusters
+        return np.asarray(np.bincount(pairs, minlength=len(self.segments)), dtype=np.int64)
 
     @property
     def received(self) -> Floats:
@@ -125,6 +133,9 @@ def read_trial(
         raise ColumnError(
             f"data does not have every column that was named: {column_difference(absent, list(frame.columns))}"
         )
+    twice = sorted({name for name in needed if list(frame.columns).count(name) > 1})
+    if twice:
+        raise ColumnError(f"data has several columns called {name_some(twice)}: rename them.")
     notes: list[str] = []
     keep, settings = _kept(frame, outcome, arm, held_out, notes)
     order = [ALL] if segment is None else segment_order(frame, segment, _labels(frame.loc[keep, segment])[1])
@@ -254,6 +265,7 @@ def _chances(
             )
         chance = np.full((len(w), n_arms), np.nan)
         chance[np.arange(len(w)), w] = own
+        notes += _weights(1 / own, w, arms, s, counts, groups)
         return chance, False
     if propensity is None or isinstance(propensity, str):
         if propensity is None:
@@ -275,6 +287,30 @@ def _chances(
         found = check_ratio(counts, planned, segments, arms, counts.sum(axis=0), every)
         notes += ratio_notes(found.iloc[:1] if not differs else found, arms, given=True, unit="customers")
     return planned[s], False
+
+
+def _weights(weight: Floats, w: Codes, arms: tuple[str, ...], s: Codes, counts: Floats, groups: Codes) -> list[str]:
+    """Say where probabilities of a column cannot be those by which arms were given, or few customers weigh it all."""
+    notes, n = [], len(w)
+    for a, arm in enumerate(arms):
+        mine = w == a
+        # over customers who could get the arm, 1 / probability of those who did has a mean of 1
+        reached = counts[s, a] > 0
+        values = np.where(mine, weight, 0.0)[reached]
+        mean = float(values.mean())
+        error = float(np.sqrt(np.sum(np.bincount(groups[reached], values - mean) ** 2))) / len(values)
+        if abs(mean - 1) > UNFIT * error:
+            notes.append(
+                f"The probabilities do not fit the arms: those who got {arm!r} stand for {100 * mean:.4g} % of the "
+                "customers, where it should be about 100 %. Values by them are off."
+            )
+        most = float(weight[mine].max() / weight[mine].sum())
+        if most > HEAVY and int(mine.sum()) > 1 / HEAVY * 2:
+            notes.append(
+                f"One customer of {arm!r} makes {100 * most:.3g} % of its weight, being very unlikely to get it: its "
+                f"figures rest on few of {count(n, 'customer')}."
+            )
+    return notes
 
 
 def _counts(s: Codes, w: Codes, n_segments: int, n_arms: int) -> Floats:
@@ -311,3 +347,10 @@ def check_level(level: Any) -> None:
     """Refuse what is no level of an interval."""
     if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ValueError(f"level must be a number between 0 and 1, got {level!r}.")
+
+
+def finite(value: Any, what: str) -> float:
+    """Refuse what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
+        raise ValueError(f"{what} must be a finite number, got {value!r}.")
+    return float(value)

@@ -36,8 +36,8 @@ class PolicyValue:
     by_segment : pandas.DataFrame
         Index ``segment``: ``n_customers``, ``arm`` (what the rule gives; "several"), ``share_treated``, ``change`` per
         customer of the segment against treating nobody (doubly robust) with ``change_low`` and ``change_high``, each
-        segment by itself. With `learn` the arm is that of the rule of all rows, the change that of rules valued on
-        customers they were not learnt from.
+        segment by itself (missing where it has one customer or cluster). With `learn` the arm is that of the rule of
+        all rows, the change that of rules valued on customers they were not learnt from.
     estimates : pandas.DataFrame
         Everything by each ``method``: ``kind`` ("value" or "difference"), ``policy``, ``value``, ``low``, ``high``,
         ``se``.
@@ -148,13 +148,13 @@ class PolicyDisplay:
             table = value.by_segment
             labels = [f"{shorten(name, 26)}: {shorten(row['arm'], 16)}" for name, row in table.iterrows()]
             figures = table[["change", "change_low", "change_high"]].to_numpy(dtype=float)
-            title = f"{shorten(value.settings['name'], 30)}: what it changes in each segment"
+            title = f"{shorten(value.settings['name'], 40)}:\nwhat it changes in each segment"
             unit = f"earned more per customer than by treating nobody\n({level}, each segment by itself)"
         else:
             table = value.differences
             labels = [f"against {shorten(name, 30)}" for name in table.index]
             figures = table[["difference", "low", "high"]].to_numpy(dtype=float)
-            title = f"{shorten(value.settings['name'], 30)}: earned more per customer than by other policies"
+            title = f"{shorten(value.settings['name'], 40)}:\nearned more per customer than by other policies"
             unit = f"difference per customer\n({level}, {WORDS[value.settings['method']]})"
         return cls(pd.DataFrame(figures, index=labels, columns=["estimate", "low", "high"]), title, unit)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, name_some
+from segmentation.assignment import UNASSIGNED
 from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._policy_input import Codes, Trial
@@ -19,16 +20,16 @@ from segmentation.experiments._pooling import FEWEST, posterior_of
 __all__ = ["check_support", "codes_of", "learnt_rule", "pooled_rule", "unsupported"]
 
 
-def codes_of(policy: Any, trial: Trial) -> Codes:
-    """Return the arm per customer that a policy says."""
+def codes_of(policy: Any, trial: Trial, notes: list[str] | None = None, what: str = "the policy") -> Codes:
+    """Return the arm per customer that a policy says; segments that it names and the data lack go to `notes`."""
     if callable(policy):
         return _of_result(policy(trial.frame), trial)
     if isinstance(policy, Mapping):
-        return _by_segment(dict(policy), trial)
+        return _by_segment(dict(policy), trial, notes, what)
     if isinstance(policy, pd.Series) and len(policy) != len(trial.kept):
         labels = {str(label_of(key)) for key in policy.index}
         if labels >= set(trial.segments):
-            return _by_segment(policy.to_dict(), trial)
+            return _by_segment(policy.to_dict(), trial, notes, what)
     if isinstance(policy, pd.Series):
         return _aligned(policy, trial)
     if isinstance(policy, str | int | float | bool | np.generic):
@@ -48,6 +49,8 @@ def _of_result(result: Any, trial: Trial) -> Codes:
         raise TypeError("a policy as a function returns the arm of each row it is given, got another function.")
     if isinstance(result, Mapping | str):
         return codes_of(result, trial)
+    if isinstance(result, pd.Series) and not result.index.equals(trial.frame.index):
+        return _aligned(result, trial)  # sorted or filtered on the way
     values = np.asarray(result, dtype=object)
     if values.shape != (trial.n,):
         raise ValueError(
@@ -56,7 +59,9 @@ def _of_result(result: Any, trial: Trial) -> Codes:
     return _places(values, trial)
 
 
-def _by_segment(policy: dict[Any, Any], trial: Trial) -> Codes:
+def _by_segment(policy: dict[Any, Any], trial: Trial, notes: list[str] | None, what: str) -> Codes:
+    if trial.settings["segment"] is None:
+        raise ValueError(f"{what} maps segments to arms, which needs segment=: the column that says who is in which.")
     named = {str(label_of(key)): value for key, value in policy.items()}
     lacking = [name for name in trial.segments if name not in named]
     if lacking:
@@ -65,6 +70,12 @@ def _by_segment(policy: dict[Any, Any], trial: Trial) -> Codes:
         raise ValueError(
             f"the policy has no arm for {name_some(lacking)} ({count(n, 'customer')}): give each segment one, "
             f"{trial.arms[0]!r} for those not to be treated."
+        )
+    absent = [name for name in named if name not in trial.segments and name != UNASSIGNED]
+    if absent and notes is not None:
+        notes.append(
+            f"{what} names {name_some(absent)}, where the data have no customer: its value does not have what it earns "
+            "there."
         )
     values = np.array([named[name] for name in trial.segments], dtype=object)
     return _places(values, trial)[trial.segment]
@@ -103,13 +114,13 @@ def unsupported(policy: Codes, trial: Trial) -> list[str]:
     return [f"{trial.segments[cell // n_arms]}: {trial.arms[cell % n_arms]}" for cell in empty]
 
 
-def check_support(policy: Codes, trial: Trial) -> None:
+def check_support(policy: Codes, trial: Trial, what: str = "the policy") -> None:
     """Refuse a policy that gives a segment an arm that nobody in it got: nothing is known of it there."""
     cells = unsupported(policy, trial)
     if cells:
         raise ValueError(
-            f"nobody got what the policy says in {name_some(cells)}, so its value is not known. Leave the segment out, "
-            "or give it an arm that was tried there."
+            f"nobody got what {what} says in {name_some(cells)}, so its value is not known. Leave rows of the segment "
+            "out, or give it an arm that was tried there."
         )
 
 
@@ -117,16 +128,19 @@ def pooled_rule(trial: Trial, rows: NDArray[np.bool_], cost: Floats) -> Codes:
     """Return the arm of each segment: the one with the largest effect after cost, control where none is above 0.
 
     Effects are partially pooled over segments as in `pool_effects`, each arm by itself, so that the largest of many
-    noisy effects is not taken at its word; a segment that cannot say gets the mean of all. One or two segments stand
-    for themselves.
+    noisy effects is not taken at its word; a segment that cannot say gets the mean of all, but no arm that was not
+    tried there. One or two segments stand for themselves.
     """
+    n_arms, n_segments = len(trial.arms), len(trial.segments)
+    seen = np.bincount(trial.segment * n_arms + trial.arm, minlength=n_segments * n_arms).reshape(n_segments, n_arms)
     _, mean, error = cell_means(trial, rows.astype(float))
     best = np.zeros(len(trial.segments))
     chosen = np.zeros(len(trial.segments), dtype=np.int64)
     for a in range(1, len(trial.arms)):
         effect = mean[:, a] - mean[:, 0] - (cost[a] - cost[0])
         pooled = _pooled(effect, error[:, a] + error[:, 0])
-        better = pooled > best
+        # an arm that nobody in the segment ever got cannot be valued there
+        better = (pooled > best) & (seen[:, a] > 0)
         chosen[better], best[better] = a, pooled[better]
     return chosen
 

@@ -122,7 +122,7 @@ def pool_effects(estimates: Any, standard_errors: Any = None, *, df: Any = None,
     ----------
     estimates : dataframe, mapping, Series or array of shape (segments,)
         One effect per segment; a dataframe with ``estimate``, ``se`` and ``df``, as `ExperimentAnalysis.estimates`
-        returns. Missing ones are left out, and said.
+        returns; segments in the index, or in a column ``segment``. Missing ones are left out, and said.
     standard_errors : mapping, Series or array of shape (segments,), optional
         Above 0. Not needed with a dataframe.
     df : mapping, Series, number or array, optional

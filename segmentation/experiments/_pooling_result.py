@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count
+from segmentation.curves._fit import seed_of
 from segmentation.experiments._normal_mixture import NormalMixture
 from segmentation.experiments._vectors import per_segment
 
@@ -54,7 +55,7 @@ class PooledEffects:
         Parameters
         ----------
         n_draws : int, default=1000
-        random_state : int, numpy Generator or None, default=None
+        random_state : int, numpy Generator or RandomState, optional
 
         Returns
         -------
@@ -69,7 +70,9 @@ class PooledEffects:
         """
         if isinstance(n_draws, bool) or not isinstance(n_draws, int | np.integer) or n_draws < 1:
             raise ValueError(f"n_draws must be a whole number of at least 1, got {n_draws!r}.")
-        values = self._posterior.draws(int(n_draws), np.random.default_rng(random_state))
+        given = isinstance(random_state, np.random.Generator)
+        source = random_state if given else np.random.default_rng(seed_of(random_state))
+        values = self._posterior.draws(int(n_draws), source)
         made = pd.DataFrame(values, columns=pd.Index(self._names, name="segment"))
         return made.rename_axis(index="draw")
 
@@ -93,8 +96,11 @@ class PooledEffects:
         >>> round(found.combine({"a": 100, "b": 100, "c": 0})["mean"])
         320
         """
-        factors = np.nan_to_num(per_segment(weights, "weights", self.table.index))
+        factors = per_segment(weights, "weights", self.table.index)
+        factors = np.where(np.isnan(factors), 0.0, factors)
         known = self.table["pooled"].notna().to_numpy()
+        if not np.isfinite(factors).all():
+            raise ValueError("weights must be finite (missing ones count as 0).")
         if (factors[~known] != 0).any():
             raise ValueError("weights of segments without an estimate must be 0: nothing is known of them.")
         return self._summary(factors[known])

@@ -17,6 +17,7 @@ from segmentation._frames import is_frame, kind_of
 from segmentation._plotting import shorten
 from segmentation._validation import as_customers
 from segmentation.exceptions import ColumnError, CustomerTableError
+from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._randomize import Randomization
 from segmentation.experiments._randomize_input import as_columns
 from segmentation.experiments._randomize_manifest import HOLDOUT
@@ -30,6 +31,7 @@ from segmentation.experiments._randomize_omnibus import (
 __all__ = ["BalanceCheck", "check_balance"]
 
 LEVELS_AT_MOST = 50
+TOO_LARGE = 1e140
 SHOWN = 12
 # Imbens and Rubin (2015), Causal Inference, section 14.2, take a quarter as too much for regression to mend.
 LARGE = 0.25
@@ -173,10 +175,13 @@ def check_balance(
     >>> round(check.p_value, 1), round(check.largest, 2)
     (1.0, 0.0)
     """
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number) or not 0 < alpha < 1:
+        raise ValueError(f"alpha must be a number between 0 and 1, got {alpha!r}.")
     table, strata_columns = _assigned(assigned, within)
     arms = list(table["arm"].cat.categories)
-    if control is None:
+    if control is None and arms:
         control = "control" if "control" in arms else arms[0]
+    control = str(label_of(control))
     if control not in arms:
         raise ValueError(f"control must be one of the arms {name_some(arms)}, got {control!r}.")
     values, notes = _covariates(covariates, table.index)
@@ -231,11 +236,13 @@ def _assigned(assigned: Any, within: Any) -> tuple[pd.DataFrame, tuple[str, ...]
         raise ColumnError(f"assigned {column_difference(['arm', *columns], list(table.columns))}.")
     table = table[table["arm"].notna() & (table["arm"] != HOLDOUT)]
     arm = table["arm"]
+    codes, levels = pd.factorize(arm.astype(object))
+    texts = np.array([label_of(level) for level in levels], dtype=object)
     if isinstance(arm.dtype, pd.CategoricalDtype):
-        names = [name for name in arm.cat.categories if name != HOLDOUT]
+        names = [label_of(name) for name in arm.cat.categories if name != HOLDOUT]
     else:
-        names = sorted(arm.unique())
-    return table.assign(arm=pd.Categorical(arm.astype(object), categories=pd.Index(names, dtype=object))), columns
+        names = sorted(set(texts))
+    return table.assign(arm=pd.Categorical(texts[codes], categories=pd.Index(names, dtype=object))), columns
 
 
 def _covariates(covariates: Any, customers: pd.Index) -> tuple[pd.DataFrame, list[str]]:
@@ -252,7 +259,14 @@ def _covariates(covariates: Any, customers: pd.Index) -> tuple[pd.DataFrame, lis
     table = table.loc[together]
     columns: dict[str, NDArray[np.float64]] = {}
     for name in table.columns:
-        columns |= _numbers(table[name], str(name))
+        made = _numbers(table[name], str(name))
+        twice = [each for each in made if each in columns]
+        if twice:
+            raise ColumnError(
+                f"the covariate {str(name)!r} is compared as {name_some(twice)}, and another one is called that: "
+                "rename one of both."
+            )
+        columns |= made
     if not columns:
         raise ColumnError("there is no covariate to compare: the table has no columns.")
     alone = len(customers) - len(together)
@@ -275,6 +289,8 @@ def _numbers(column: pd.Series[Any], name: str) -> dict[str, NDArray[np.float64]
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.isinf(values).any():
             raise ColumnError(f"covariate {name!r} has infinite values: leave them out or cut them off.")
+        if (np.abs(values[~missing]) > TOO_LARGE).any():
+            raise ColumnError(f"covariate {name!r} has values above {TOO_LARGE:.0e}, too large to be squared.")
         known = values[~missing]
         result[name] = np.where(missing, known.mean() if known.size else 0.0, values)
     else:

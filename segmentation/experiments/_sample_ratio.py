@@ -52,7 +52,10 @@ def _one(shares: Mapping[Any, Any], arms: Sequence[str]) -> Floats:
         raise ValueError(
             f"shares name the arms {name_some(sorted(named))}, and the arms are {name_some(arms)}: give each its share."
         )
-    values = np.array([float(named[name]) for name in arms])
+    try:
+        values = np.array([float(named[name]) for name in arms])
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"planned shares must be numbers, got {name_some(named[name] for name in arms)}.") from error
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError(f"planned shares must be above 0, got {name_some(values.tolist())} for {name_some(arms)}.")
     return np.asarray(values / values.sum())

@@ -14,7 +14,7 @@ from segmentation._format import count, name_some
 from segmentation.curves._fit import seed_of
 from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._moments import Floats
-from segmentation.experiments._policy_input import Codes, Trial, amounts, check_level, read_trial
+from segmentation.experiments._policy_input import Codes, Trial, amounts, check_level, finite, read_trial
 from segmentation.experiments._policy_scores import folds_of, predictions
 from segmentation.experiments._targeting_area import AREAS, area_of, permuted
 from segmentation.experiments._targeting_order import places_of
@@ -133,10 +133,11 @@ def targeting_curve(
     more = [order] if isinstance(order, str) else []
     trial = read_trial(
         data, outcome=outcome, arm=arm, control=control, segment=segment, propensity=propensity,
-        covariates=covariates, cluster=cluster, margin=margin, held_out=held_out, more=more,
+        covariates=covariates, cluster=cluster, margin=finite(margin, "margin"), held_out=held_out, more=more,
     )  # fmt: skip
     arm_code = _treated(trial, treated)
-    group, names = places_of(order, trial)
+    notes: list[str] = []
+    group, names = places_of(order, trial, notes)
     if segment is None:
         trial = _stratified(trial, group)
     seed = seed_of(random_state)
@@ -144,7 +145,7 @@ def targeting_curve(
     score = _effect_scores(trial, arm_code, method, n_folds, rng) - amounts(cost, trial.arms, "cost")[arm_code]
     table = _table(trial, group, names, score, level, rng)
     areas, n_orders = _areas(trial, group, score, level, n_permutations, rng, whole=names is not None)
-    notes = [*trial.warnings]
+    notes = [*trial.warnings, *notes]
     if same_data is None and held_out is None:
         notes.append(
             "That the order was not made from these rows is taken from you: one that was looks better than it is."
@@ -271,31 +272,30 @@ def _table(
     over[-1] = over_se[-1] = 0.0
     size = np.bincount(bins).astype(np.int64)
     effect = np.bincount(bins, score) / size
-    off = _Groups(trial, bins, score - effect[bins], k).errors(size.astype(float))
+    off = _reach_within(trial, bins, score - effect[bins], size.astype(float), level)
     index = pd.Index(names, name="segment") if names is not None else pd.RangeIndex(1, k + 1, name="knot")
     return pd.DataFrame(
         {
             "n_customers": size, "share": share, "gain": gain, "low": gain - reach * se, "high": gain + reach * se,
             "se": se, "band_low": gain - wide * se, "band_high": gain + wide * se, "over_random": over,
             "over_random_low": over - reach * over_se, "over_random_high": over + reach * over_se, "effect": effect,
-            "effect_low": effect - reach * off, "effect_high": effect + reach * off,
+            "effect_low": effect - off, "effect_high": effect + off,
         },
         index=index,
     )  # fmt: skip
 
 
-class _Groups:
-    """Errors of means of groups of customers that may share clusters."""
-
-    def __init__(self, trial: Trial, bins: Codes, residual: Floats, k: int) -> None:
-        shape = (trial.n_clusters, k)
-        self.n = trial.n_clusters
-        self.sums = sparse.csr_matrix((residual, (trial.cluster, bins)), shape=shape)
-
-    def errors(self, size: Floats) -> Floats:
-        squares = np.asarray(self.sums.multiply(self.sums).sum(axis=0)).ravel()
-        used = np.maximum(np.asarray((self.sums != 0).sum(axis=0)).ravel(), 2)
-        return np.asarray(np.sqrt(squares * used / (used - 1)) / size)
+def _reach_within(trial: Trial, bins: Codes, residual: Floats, size: Floats, level: float) -> Floats:
+    """Return how far intervals of groups' means reach; clusters are independent, one alone says nothing of errors."""
+    shape = (trial.n_clusters, len(size))
+    sums, there = (
+        sparse.csr_matrix((values, (trial.cluster, bins)), shape=shape) for values in (residual, np.ones(trial.n))
+    )
+    squares = np.asarray(sums.multiply(sums).sum(axis=0)).ravel()
+    groups = np.asarray((there > 0).sum(axis=0)).ravel()
+    free = np.maximum(groups - 1, 1)
+    reach = stats.t.ppf(0.5 + level / 2, free) * np.sqrt(squares * groups / free) / size
+    return np.where(groups > 1, reach, np.nan)
 
 
 def _band(covariance: Floats, se: Floats, level: float, reach: float, rng: np.random.Generator) -> float:

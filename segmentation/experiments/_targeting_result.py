@@ -168,7 +168,9 @@ class TargetingDisplay:
         ax.set_xticks(np.linspace(0, 1, 6), [f"{100 * v:.0f} %" for v in np.linspace(0, 1, 6)])
         if self.named:
             self._names(ax)
-        ax.legend(frameon=False, loc="best", fontsize=9)
+        # names stand at the bottom; the curve starts at 0 and is far from that corner which its end is not near
+        where = "upper left" if end >= 0 else "upper right"
+        ax.legend(loc=where, fontsize=9, edgecolor="none", framealpha=0.9)
         tidy(ax, title=self.title, x="customers treated", y=self.unit)
         self.ax_, self.figure_ = ax, ax.figure
         take_literally(self.ax_)

@@ -11,9 +11,13 @@ import pandas as pd
 from scipy import stats
 
 from segmentation._format import name_some
+from segmentation._frames import is_frame, to_pandas
 from segmentation.experiments._moments import Floats
 
-__all__ = ["Vectors", "as_vectors", "check_level", "per_segment", "widened"]
+__all__ = ["Vectors", "as_table", "as_vectors", "check_level", "per_segment", "widened"]
+
+# The square of anything smaller has no digits left.
+NOTHING = 1e-150
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +42,26 @@ def check_level(level: Any) -> float:
     return float(level)
 
 
+def as_table(source: Any) -> Any:
+    """Return a dataframe of any library as pandas, its column ``segment`` as index where rows have no names yet.
+
+    What is no dataframe is returned as it is.
+    """
+    if not is_frame(source):
+        return source
+    table = to_pandas(source)
+    plain = isinstance(table.index, pd.RangeIndex)
+    return table.set_index("segment") if plain and "segment" in table.columns else table
+
+
 def as_vectors(estimates: Any, standard_errors: Any = None, df: Any = None) -> Vectors:
     """Read estimates and standard errors, aligned by name where both have names.
 
     Parameters
     ----------
     estimates : dataframe, mapping, Series or array of shape (segments,)
-        A dataframe has columns ``estimate``, ``se`` and, if there, ``df`` (`ExperimentAnalysis.estimates`).
+        A dataframe has columns ``estimate``, ``se`` and, if there, ``df`` (`ExperimentAnalysis.estimates`), and
+        segments in its index or in a column ``segment``.
     standard_errors, df : mapping, Series, number or array, optional
 
     Raises
@@ -52,6 +69,7 @@ def as_vectors(estimates: Any, standard_errors: Any = None, df: Any = None) -> V
     ValueError
         If sizes or names differ, a standard error is zero or negative, or something is infinite.
     """
+    estimates = as_table(estimates)
     if isinstance(estimates, pd.DataFrame):
         lacking = [name for name in ("estimate", "se") if name not in estimates]
         if lacking:
@@ -82,9 +100,9 @@ def as_vectors(estimates: Any, standard_errors: Any = None, df: Any = None) -> V
     ):
         if bad.any():
             raise ValueError(f"{what} in segments {name_some(names[bad])}: {name_some(found[bad])}.")
-    if (se == 0).any():
+    if (se < NOTHING).any():
         raise ValueError(
-            f"standard errors are 0 in segments {name_some(names[se == 0])}, which would say that their effect is "
+            f"standard errors are 0 in segments {name_some(names[se < NOTHING])}, which would say that their effect is "
             "known exactly (an outcome without variation?): give the real ones, or missing values to leave these out."
         )
     return Vectors(names, values, se, np.where(np.isnan(freedom), np.inf, freedom))

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation._format import name_some
+from segmentation._format import column_difference, count, name_some
 from segmentation._frames import to_pandas
+from segmentation.exceptions import ColumnError
 
 __all__ = ["SplitBest", "best_segment_by_split"]
 
@@ -115,7 +116,11 @@ def best_segment_by_split(
 
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise ValueError(f"share of customers who choose must be between 0 and 1, got {share!r}.")
-    table = to_pandas(data).reset_index(drop=True)
+    table = to_pandas(data, name="data").reset_index(drop=True)
+    if cluster is not None and cluster not in table.columns:
+        raise ColumnError(
+            f"data has no column {cluster!r} (cluster=): {column_difference([cluster], list(table.columns))}"
+        )
     rng = np.random.default_rng(random_state)
     if cluster is None:
         first = rng.random(len(table)) < share
@@ -147,6 +152,13 @@ def best_segment_by_split(
         notes.append(f"the second part has no interval for {best!r}: too few customers of it in an arm.")
     if not all(part[0].trustworthy for part in parts):
         notes.append("the sample-ratio check failed: arms are not comparable.")
+    notes += _left_out(parts[0][0], parts[1][0])
+    missing = int(table[outcome].isna().sum()) if isinstance(outcome, str) and outcome in table else 0
+    if missing:
+        notes.append(f"{outcome!r} is missing in {count(missing, 'row')}, left out.")
+    none = [name for name in choosing.index if name not in usable.index]
+    if none:
+        notes.append(f"segments {name_some(none)} had no estimate in the first part, so they could not be chosen.")
     lost = [name for name in choosing.index if name not in judging.index]
     if lost:
         notes.append(f"segments {name_some(lost)} have nobody in the second part.")
@@ -162,3 +174,13 @@ def best_segment_by_split(
     return SplitBest(
         text, best, float(row["estimate"]), float(row["low"]), float(row["high"]), made, settings, tuple(notes)
     )
+
+
+def _left_out(*parts: Any) -> list[str]:
+    """Say whom the analyses of both parts left out."""
+    said = []
+    for key, what in (("n_without_arm", "row"), ("n_unassigned", "customer")):
+        n = sum(int(part.settings.get(key) or 0) for part in parts)
+        if n:
+            said.append(f"{count(n, what)} {'without an arm' if what == 'row' else 'in no segment'} left out.")
+    return said

@@ -57,7 +57,9 @@ def test_the_best_segment_is_named_in_the_headline_only_where_segments_differ(fo
 
 def test_family_bounds_are_of_the_same_method_at_the_family_level(found):
     m = found.segments["p_value"].notna().sum()
-    assert found.settings["family"] == f"{m} comparisons (5 segments x 1 arm x 2 outcomes)"
+    assert found.settings["family"] == (
+        f"{m} comparisons (5 segments x 1 arm x 2 outcomes) and 2 tests of a difference between segments"
+    )
     wide = analyze_experiment(rows(lift=4.0), **KEYS, level=1 - 0.05 / m).segments
     assert found.segments["family_low"].to_numpy() == pytest.approx(wide["lift_low"].to_numpy())
     assert found.segments["family_high"].to_numpy() == pytest.approx(wide["lift_high"].to_numpy())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from segmentation.experiments import decide_segments, pool_effects
+from segmentation.experiments import DecisionDisplay, decide_segments, pool_effects
 
 LIFTS = pool_effects({"a": 2.1, "b": 1.0, "c": -0.4, "d": 0.8}, {"a": 0.4, "b": 0.4, "c": 0.4, "d": 1.5})
 SIZE = {"a": 1000, "b": 5000, "c": 2000, "d": 300}
@@ -108,6 +108,8 @@ def test_words():
         ({"customers": {"a": 1}}, "missing 'b', 'c', 'd'"),
         ({"customers": -1}, "customers must be numbers of 0 and more"),
         ({"customers": SIZE, "cost": np.nan}, "cost must be numbers"),
+        ({"customers": SIZE, "margin": np.inf}, "margin must be finite numbers"),
+        ({"customers": SIZE, "cost": -1}, "cost must be numbers of 0 and more"),
         ({"customers": SIZE, "margin": 0}, "margin is 0 in segments"),
         ({"customers": SIZE, "certainty": 0.2}, "certainty must be"),
         ({"customers": SIZE, "certainty": "high"}, "certainty must be"),
@@ -123,3 +125,56 @@ def test_raw_estimates_are_refused():
         decide_segments(LIFTS.table, customers=1)
     with pytest.raises(ValueError, match="decision must be one of"):
         decide_segments(LIFTS, customers=1).segments("maybe")
+
+
+def test_a_margin_below_zero_is_for_outcomes_that_cost():
+    returns = decide_segments(LIFTS, customers=SIZE, margin=-0.5, cost=0.1)
+    mirror = pool_effects({"a": -2.1, "b": -1.0, "c": 0.4, "d": -0.8}, {"a": 0.4, "b": 0.4, "c": 0.4, "d": 1.5})
+    same = decide_segments(mirror, customers=SIZE, margin=0.5, cost=0.1)
+    columns = ["value", "value_low", "value_high", "total", "probability_of_loss", "expected_loss_if_wrong"]
+    assert returns.table[columns].to_numpy() == pytest.approx(same.table[columns].to_numpy(), rel=1e-6, abs=1e-9)
+    assert returns.table["decision"].equals(same.table["decision"])
+    assert returns.table.loc["a", "decision"] == "do not treat"
+    assert any("margin is below 0 in 'a', 'b', 'c', 'd'" in text for text in returns.warnings)
+    assert not any("below 0" in text for text in same.warnings)
+
+
+@pytest.mark.parametrize("n", [2, 6, 50])
+def test_display_has_value_loss_and_decision(n):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = [f"<b>$x$ {i}" + " and more of the name" * 4 for i in range(n)]
+    lifts = pool_effects(dict(zip(names, np.linspace(-3, 4, n), strict=True)), dict.fromkeys(names, 0.5))
+    found = decide_segments(lifts, customers=1000, margin=0.5, cost=0.2)
+    ax = found.plot()
+    display = DecisionDisplay.from_decisions(found)
+    assert len(ax.get_yticklabels()) == min(n, 40)
+    texts = [text.get_text() for text in ax.texts]
+    shown = found.table.loc[display.rows.index]
+    assert texts == [*(f"{100 * loss:.1f} %" for loss in shown["probability_of_loss"]), "loss"]
+    assert display.rows["value"].equals(shown["total"].rename("value"))
+    assert ax.get_title(loc="left").startswith(f"Treat {len(found.segments('treat'))} of {n} segments: ")
+    assert ("10 that matter least not drawn" in ax.get_title(loc="left")) is (n == 50)
+    drawn = np.concatenate([np.asarray(part.get_offsets()) for part in ax.collections if hasattr(part, "get_sizes")
+                            and len(part.get_sizes())])  # fmt: skip
+    assert sorted(drawn[:, 0]) == pytest.approx(sorted(shown["total"]))
+    assert "blue dot: treat" in ax.get_xlabel()
+    one = found.plot(per_customer=True)
+    assert "one customer" in one.get_xlabel()
+    ax.figure.canvas.draw()
+    plt.close(ax.figure)
+    plt.close(one.figure)
+
+
+def test_display_keeps_segments_without_an_estimate():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    lifts = pool_effects({"a": 2.0, "b": np.nan, "c": 1.0, "d": 1.5}, {"a": 0.1, "b": 0.1, "c": 0.1, "d": 0.1})
+    ax = decide_segments(lifts, customers=100).plot()
+    assert [text.get_text() for text in ax.texts][1] == "no estimate"
+    assert len(ax.get_yticklabels()) == 4
+    plt.close(ax.figure)

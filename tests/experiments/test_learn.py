@@ -1,6 +1,7 @@
 """From effects to curves, beliefs, profiles, and what other tools found."""
 
 import itertools
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from segmentation.exceptions import SegmentationWarning
 from segmentation.experiments import (
+    BeliefDisplay,
     analyze_experiment,
     curves_from_experiment,
     effects_to_profile,
@@ -304,3 +307,172 @@ def test_real_results_equal_ours():
         plan.analyze(rows.assign(variant=rng.integers(0, 3, 3000)), control=0, all_variants=True)
     )
     assert set(several.table["arm"]) >= {"1", "2"}
+
+
+# ---------------------------------------------------------------- what must not pass unsaid
+def test_segments_that_are_left_out_are_named():
+    some = EFFECTS.assign(se=[0.5, 0.0, 0.6, 0.3])
+    curves = curves_from_experiment(some, effort=1, n_customers={**dict.fromkeys("abcd", 10), "z": 5}, random_state=0)
+    assert list(curves) == ["a", "c", "d"]
+    assert "No curve for 'b', 'z': without an effect and its standard error." in curves["a"].notes
+    chosen = curves_from_experiment(some, effort=1, n_customers={"a": 10, "z": 5}, segments=["a"], random_state=0)
+    assert not any("'z'" in text for text in chosen["a"].notes)
+    profile = pd.DataFrame({"n_customers": [10, 20]}, index=["a", "c"])
+    with pytest.warns(SegmentationWarning, match="1 segment with an effect not in the profile, left out: 'd'"):
+        effects_to_profile(profile, some, random_state=0)
+    belief = update_effects(None, some, when="2024-01-01", name="first")
+    (text,) = [text for text in belief.warnings if "left out" in text]
+    assert text == "1 segment without an effect or a standard error above 0 in 'first', left out: 'b'."
+    later = update_effects(belief, EFFECTS, when="2024-02-01", name="second")
+    assert any("in 'first', left out: 'b'" in text for text in later.warnings)
+    assert not any("left out" in text for text in later.without("first").warnings)
+
+
+@pytest.mark.parametrize("kind", ["column", "polars", "pyarrow"])
+def test_tables_of_other_libraries(kind):
+    other = EFFECTS.rename_axis("segment").reset_index()
+    sizes = pd.DataFrame({"segment": list("abcd"), "n_customers": [10, 20, 30, 40]})
+    if kind == "polars":
+        other, sizes = (pytest.importorskip("polars").from_pandas(each) for each in (other, sizes))
+    elif kind == "pyarrow":
+        other, sizes = (pytest.importorskip("pyarrow").Table.from_pandas(each) for each in (other, sizes))
+    expected = effects_to_profile(
+        pd.DataFrame({"n_customers": [10, 20, 30, 40]}, index=pd.Index(list("abcd"), name="segment")), EFFECTS,
+        random_state=0,
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(effects_to_profile(sizes, other, random_state=0), expected, check_dtype=False)
+    curves = curves_from_experiment(other, effort=1, n_customers=sizes, random_state=0)
+    same = curves_from_experiment(EFFECTS, effort=1, n_customers=expected, random_state=0)
+    assert [float(curves[s].value(3.0)) for s in "abcd"] == [float(same[s].value(3.0)) for s in "abcd"]
+
+
+@pytest.mark.parametrize(("effects", "text"), [
+    (EFFECTS.assign(se=[-1, 1, 1, 1]), "standard errors are negative in segments 'a'"),
+    (EFFECTS.assign(estimate=[np.inf, 1, 1, 1]), "effects are infinite in segments 'a'"),
+    (EFFECTS.assign(estimate=["much", 1, 1, 1]), "must be numbers"),
+])  # fmt: skip
+def test_bad_effects(effects, text):
+    for work in (
+        lambda: curves_from_experiment(effects, effort=1),
+        lambda: effects_to_profile(pd.DataFrame(index=list("abcd")), effects),
+        lambda: update_effects(None, effects, when="2024-01-01"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            work()
+
+
+def test_one_effect_is_not_two_actions():
+    for source in (EFFECTS, pool_effects(EFFECTS), update_effects(None, EFFECTS, when="2024-01-01")):
+        with pytest.raises(ValueError, match="one effect per segment"):
+            curves_from_experiment(source, effort={"mail": 1, "call": 5}, arm=["mail", "call"])
+    with pytest.raises(ValueError, match="effort must be numbers"):
+        curves_from_experiment(EFFECTS, effort=dict.fromkeys("abcd", "much"))
+
+
+@pytest.mark.parametrize(("profile", "more", "error", "text"), [
+    (pd.DataFrame(index=list("aabcd")), {}, ValueError, "twice in the profile: 'a'"),
+    (pd.DataFrame({"n_customers": list("wxyz")}, index=list("abcd")), {}, ValueError, "'n_customers' of the profile"),
+    (pd.DataFrame({"n_customers": 1, "effect_total_low": 1}, index=list("abcd")), {}, ValueError, "effect_total_low"),
+    (pd.DataFrame(index=list("abcd")), {"cost": {"a": 1}}, ValueError, "cost must be a finite number"),
+    ([1, 2], {}, TypeError, "profile must be a dataframe"),
+])  # fmt: skip
+def test_bad_profiles(profile, more, error, text):
+    with pytest.raises(error, match=text):
+        effects_to_profile(profile, EFFECTS, **more)
+
+
+def test_more_bad_updates():
+    belief = update_effects(None, EFFECTS, when="2024-01-01", half_life=1e-3)
+    with pytest.raises(ValueError, match="nothing is left of what was known of 'a'"):
+        belief.at("2030-01-01")
+    told = update_effects(None, EFFECTS, when="2024-01-01", half_life=1e-3, prior=(1.0, 2.0)).at("2030-01-01")
+    assert told.table["estimate"].to_list() == pytest.approx([1.0] * 4)
+    with pytest.raises(TypeError, match="belief must be what update_effects returned"):
+        update_effects("spring", EFFECTS, when="2024-01-01")
+    with pytest.raises(TypeError, match="pooled effects would count"):
+        update_effects(None, pool_effects(EFFECTS), when="2024-01-01")
+    for when in (5, True, 20240101):
+        with pytest.raises(ValueError, match="must be a date, not the number"):
+            update_effects(None, EFFECTS, when=when)
+    for prior in (3, "ab", (1, 2, 3)):
+        with pytest.raises(ValueError, match="prior must be two numbers"):
+            update_effects(None, EFFECTS, when="2024-01-01", prior=prior)
+
+
+def test_a_belief_as_plain_values_and_without_an_experiment():
+    spring = update_effects(None, EFFECTS, when="2024-03-01", name="spring", between_sd=0.1)
+    both = update_effects(spring, EFFECTS.assign(estimate=1.0), when="2024-09-01", name="autumn")
+    plain = json.loads(json.dumps(both.to_dict()))
+    assert plain["settings"]["as_of"] == "2024-09-01T00:00:00"
+    assert plain["table"][0]["latest"] == "2024-09-01T00:00:00"
+    assert plain["evidence"][0]["when"] == "2024-03-01T00:00:00"
+    assert plain["headline"] == both.headline
+    pd.testing.assert_frame_equal(both.without("autumn").table, spring.table)
+    assert spring.without("spring") is None
+    with pytest.raises(ValueError, match="no experiment 'winter'"):
+        both.without("winter")
+
+
+@pytest.mark.parametrize("n", [2, 6, 50])
+def test_display_has_before_newest_and_now(n):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = [f"$x_{i}$ <b>" + " and more of the name" * 4 for i in range(n)]
+    effects = pd.DataFrame({"estimate": np.linspace(0, 2, n), "se": 0.5}, index=names)
+    spring = update_effects(None, effects, when="2024-03-01", name="spring", half_life=200)
+    both = update_effects(spring, effects.iloc[1:] + 0.2, when="2024-09-01", name="autumn")
+    display = BeliefDisplay.from_belief(both)
+    ax = both.plot()
+    assert len(ax.get_yticklabels()) == min(n, 40)
+    assert display.rows["now"].to_list() == both.table.loc[display.rows.index, "estimate"].to_list()
+    before = spring.at("2024-09-01").table.loc[display.rows.index]
+    assert display.rows["before"].to_list() == pytest.approx(before["estimate"].to_list())
+    assert display.rows["before_low"].to_list() == pytest.approx(before["low"].to_list())
+    newest = effects["estimate"].iloc[1:] + 0.2
+    assert display.rows["newest"].dropna().to_dict() == newest[newest.index.isin(display.rows.index)].to_dict()
+    assert "grey: without autumn\nblue: autumn\norange: believed on 2024-09-01" in ax.get_xlabel()
+    assert ax.get_title(loc="left").startswith(f"{n} segments after 2 experiments")
+    assert ("10 tested before not drawn" in ax.get_title(loc="left")) is (n == 50)
+    alone = spring.plot()
+    assert "grey" not in alone.get_xlabel()
+    ax.figure.canvas.draw()
+    plt.close(ax.figure)
+    plt.close(alone.figure)
+
+
+def test_an_estimated_spread_counts_with_its_degrees_of_freedom():
+    one = update_effects(None, EFFECTS, when="2024-01-01", name="one")
+    assert one.estimates()["df"].eq(np.inf).all()
+    two = update_effects(one, EFFECTS.iloc[:3] + 0.3, when="2024-02-01", name="two")
+    assert two.estimates()["df"].eq(3).all()
+    row = two.table.loc["a"]
+    assert row["high"] - row["estimate"] == pytest.approx(stats.t.ppf(0.975, 3) * row["se"])
+    for more in ({"between_sd": 0.2}, {"drift_sd": 0.2}):
+        given = update_effects(one, EFFECTS.iloc[:3] + 0.3, when="2024-02-01", name="two", **more)
+        assert given.estimates()["df"].eq(np.inf).all()
+        row = given.table.loc["a"]
+        assert row["high"] - row["estimate"] == pytest.approx(stats.norm.ppf(0.975) * row["se"])
+    # pooled further, the errors reach as far
+    assert (pool_effects(two.estimates()).table["pooled_se"] > pool_effects(two.estimates()[["estimate", "se"]]).table[
+        "pooled_se"]).all()  # fmt: skip
+
+
+@pytest.mark.parametrize("between", [0.0, 1.0, 3.0])
+def test_belief_holds_where_experiments_differ(between):
+    """Three segments, two experiments, effects that differ between experiments: the interval of their mean."""
+    rng, hits, naive = np.random.default_rng(1), [], []
+    for _ in range(150):
+        truth, belief = rng.normal(0, 1, 3), None
+        for name in ("one", "two"):
+            seen = truth + rng.normal(0, between, 3) + rng.normal(0, 1, 3)
+            effects = pd.DataFrame({"estimate": seen, "se": 1.0}, index=list("abc"))
+            belief = update_effects(belief, effects, when="2024-01-01", name=name)
+        hits += list((belief.table["low"] <= truth) & (truth <= belief.table["high"]))
+        naive += list(np.abs(belief.table["estimate"] - truth) <= 1.96 * belief.table["se"])
+    # the three of an experiment share the estimated spread, so they count as somewhat more than one
+    error = np.sqrt(0.95 * 0.05 / 250)
+    assert np.mean(hits) >= 0.95 - 3 * error
+    if between == 3:
+        assert np.mean(naive) < 0.91

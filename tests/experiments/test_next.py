@@ -108,6 +108,8 @@ def test_a_segment_that_cannot_be_tested():
     ({"test_customers": {"new": 1}}, ValueError, "nothing for"),
     ({"test_customers": 1, "evidence": 0}, ValueError, "above 0"),
     ({"fixed_cost": -1}, ValueError, "0 or more"),
+    ({"fixed_cost": dict.fromkeys(CURVES, "much")}, ValueError, "fixed_cost must be numbers"),
+    ({"plan": 3}, TypeError, "plan must be what plan_experiment returned"),
     ({"test_customers": 10, "evidence": pd.DataFrame({"estimate": [1.0] * 3, "se": 1.0}, index=list(CURVES))},
      ValueError, "on how many customers"),
 ])  # fmt: skip
@@ -125,3 +127,16 @@ def test_result_is_complete():
     assert found.to_pandas() is not found.table
     with pytest.raises(TypeError, match="curves must map"):
         next_experiment([], BUDGET)
+
+
+def test_no_segment_can_be_tested():
+    found = next_experiment(CURVES, BUDGET, test_customers=0, evidence=100)
+    assert found.segment is None
+    assert found.headline == "No test is possible: no segment has customers for one"
+
+
+def test_values_do_not_depend_on_how_the_horizon_is_spelt():
+    once = next_experiment(CURVES, BUDGET, test_customers=500, evidence=1000, fixed_cost=10, horizon=1)
+    year = next_experiment(CURVES, BUDGET, test_customers=500, evidence=1000, fixed_cost=120, horizon=12)
+    assert year.table["value"].to_numpy() == pytest.approx(12 * once.table["value"].to_numpy())
+    assert year.table["verdict"].to_dict() == once.table["verdict"].to_dict()

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from segmentation.exceptions import ColumnError, CustomerTableError
 from segmentation.experiments import PolicyDisplay, TargetingDisplay, policy_value, qini, targeting_curve
@@ -465,3 +466,164 @@ def test_targeting_result_is_complete():
     assert len(customers.table) == 100
     assert not customers.plot().texts
     assert "knots in .table" in str(customers)
+
+
+# ---------------------------------------------------------------- what must not pass unsaid
+def test_segments_that_nobody_is_in_are_said():
+    rows = experiment(600)
+    plain, more = valued(rows, RULE), valued(rows, RULE | {"z": "mail"})
+    pd.testing.assert_frame_equal(plain.table, more.table)
+    assert any("the policy names 'z', where the data have no customer" in text for text in more.warnings)
+    assert not any("have no customer" in text for text in valued(rows, RULE | {"unassigned": "none"}).warnings)
+    other = valued(rows, RULE, compare={"other": RULE | {"y": "mail"}})
+    assert any("policy 'other' names 'y'" in text for text in other.warnings)
+    order = curve(rows, ["c", "x", "a", "b"])
+    assert any("The order names 'x'" in text for text in order.warnings)
+    assert list(order.table.index) == ["c", "a", "b"]
+
+
+def test_a_function_that_sorts_is_matched_by_index():
+    rows = experiment(600)
+    sorted_on_the_way = valued(rows, lambda part: part.sort_values("x")["arm"])
+    pd.testing.assert_frame_equal(sorted_on_the_way.table, valued(rows, lambda part: part["arm"]).table)
+    with pytest.raises(ValueError, match="no arm for 300 rows"):
+        valued(rows, lambda part: part["arm"].iloc[:300])
+
+
+def test_an_arm_that_was_never_tried_in_a_segment_is_not_learnt_there():
+    rows = experiment(1500, effects=((0, 9, 9), (0, 9, 9), (0, 9, 9)))
+    rows = rows[(rows["segment"] != "a") | (rows["arm"] == "none")]
+    found = valued(rows, learn="pooled", propensity=SHARES)
+    assert found.by_segment["arm"].to_dict() == {"a": "none", "b": "call", "c": "mail"} or (
+        found.by_segment["arm"]["a"] == "none")  # fmt: skip
+    assert set(found.by_segment["arm"][["b", "c"]]) <= {"mail", "call"}
+    with pytest.raises(ValueError, match="the rule learnt says in 'a: mail'"):
+        valued(rows, learn=lambda part: dict.fromkeys("abc", "mail"), propensity=SHARES)
+    without = experiment(1500)
+    without = without[(without["segment"] != "a") | (without["arm"] != "none")]
+    for more in ({"policy": dict.fromkeys("abc", "mail")}, {"learn": "pooled"}):
+        with pytest.raises(ValueError, match="treating nobody says in 'a: none'"):
+            valued(without, **more)
+
+
+def test_probabilities_that_cannot_be_are_said():
+    rows = experiment(1500)
+    right = rows.assign(p=rows["arm"].map(SHARES))
+    assert not any("do not fit" in text for text in valued(right, RULE, propensity="p").warnings)
+    # half of the arms by whole clusters: shares differ from the plan by chance, and clusters allow for it
+    house = np.random.default_rng(5).choice(list(SHARES), 30, p=list(SHARES.values()))[np.arange(1500) % 30]
+    grouped = rows.assign(arm=house, p=pd.Series(house).map(SHARES), house=np.arange(1500) % 30)
+    said = valued(grouped, "mail", propensity="p", cluster="house", segment=None).warnings
+    assert not any("do not fit" in text for text in said)
+    (text, *_) = [text for text in valued(rows.assign(p=1.0), RULE, propensity="p").warnings if "do not fit" in text]
+    share = (rows["arm"] == "none").mean()
+    assert f"{100 * share:.4g} % of the customers" in text
+    rare = right.assign(p=right["p"].where(right.index != right.index[right["arm"] == "mail"][0], 1e-9))
+    assert any("One customer of 'mail' makes 100 % of its weight" in text
+               for text in valued(rare, RULE, propensity="p").warnings)  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "error", "text"), [
+    ({"compare": ["mail"]}, TypeError, "compare must map"),
+    ({"name": "nobody"}, ValueError, "taken by a simple one"),
+    ({"name": "all mail"}, ValueError, "taken by a simple one"),
+    ({"segment": None}, ValueError, "needs segment="),
+])  # fmt: skip
+def test_more_bad_input(change, error, text):
+    with pytest.raises(error, match=text):
+        valued(experiment(60), **({"policy": RULE} | change))
+
+
+def test_columns_that_stand_twice_are_refused():
+    rows = experiment(60)
+    with pytest.raises(ColumnError, match="several columns called 'y'"):
+        valued(pd.concat([rows, rows[["y"]]], axis=1), RULE)
+
+
+@pytest.mark.parametrize("make", [pl.Series, pa.array, np.array, pd.Series])
+def test_scores_of_any_library_go_by_position(make):
+    rows = experiment(300)
+    expected = curve(rows, "x", segment=None)
+    found = curve(rows, make(rows["x"].to_numpy()), segment=None)
+    pd.testing.assert_frame_equal(found.table, expected.table)
+
+
+@pytest.mark.parametrize(("change", "text"), [
+    ({"order": {"a": "first", "b": 1, "c": 0}}, "scores, which must be numbers"),
+    ({"order": {"a": None, "b": 1, "c": 0}}, "no score for 'a'"),
+    ({"order": "house", "margin": np.nan}, "margin must be a finite number"),
+    ({"order": "segment"}, "must hold scores"),
+    ({"order": [0.5] * 60, "segment": None}, "not as a list"),
+])  # fmt: skip
+def test_more_bad_orders(change, text):
+    with pytest.raises(ValueError, match=text):
+        curve(experiment(60), **change)
+
+
+def test_small_segments_have_intervals_of_their_own_size():
+    rows = experiment(600)
+    few = pd.DataFrame({"segment": ["z"] * 2, "arm": ["none", "mail"], "y": [10.0, 12.0], "x": 0.0, "house": 900})
+    rows = pd.concat([rows, few], ignore_index=True)
+    rule = RULE | {"z": "mail"}
+    found = valued(rows, rule, propensity=SHARES)
+    nobody = valued(rows, "none", propensity=SHARES)
+    assert (nobody.by_segment[["change", "change_low", "change_high"]] == 0).all().all()
+    # of two customers: half their difference is the error, and Student's t has one degree of freedom
+    width = found.by_segment.loc["z", "change_high"] - found.by_segment.loc["z", "change"]
+    curved = curve(rows, list("abcz"), propensity=SHARES)
+    effect = curved.table.loc["z"]
+    assert width == pytest.approx(effect["effect_high"] - effect["effect"], rel=1e-9)
+    assert width / stats.t.ppf(0.975, 1) < 0.1 * width
+    # in one household there is nothing to tell the error from
+    for more in ({}, {"learn": "pooled", "policy": None}):
+        one = valued(rows, **({"policy": rule, "propensity": SHARES, "cluster": "house"} | more)).by_segment
+        assert np.isfinite(one.loc["z", "change"])
+        assert one.loc["z", ["change_low", "change_high"]].isna().all()
+        assert np.isfinite(one.loc[list("ab"), "change_low"].astype(float)).all()
+    alone = curve(rows, list("abcz"), propensity=SHARES, cluster="house").table
+    assert alone.loc["z", ["effect_low", "effect_high"]].isna().all()
+    assert np.isfinite(alone.drop(columns=["effect_low", "effect_high"]).to_numpy(dtype=float)).all()
+
+
+def test_intervals_of_segments_are_students():
+    rows = experiment(900)
+    found = valued(rows, dict.fromkeys("abc", "mail"), propensity=SHARES).by_segment
+    effect = curve(rows, list("abc"), propensity=SHARES).table
+    np.testing.assert_allclose(found["change"], effect["effect"].loc[list("abc")], rtol=1e-9)
+    np.testing.assert_allclose(found["change_low"], effect["effect_low"].loc[list("abc")], rtol=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("k", [2, 6, 30])
+def test_legend_and_names_do_not_lie_on_each_other(sign, k):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rng = np.random.default_rng(3)
+    names = [f"${100 * i} - ${100 * i + 100} of a long name of a segment" for i in range(k)]
+    rows = experiment(1800).assign(segment=np.array(names)[rng.permutation(np.arange(1800) % k)])
+    rows["y"] += sign * 6.0 * (rows["arm"] == "mail")
+    ax = curve(rows, names, n_permutations=9).plot()
+    ax.figure.canvas.draw()
+    legend = ax.get_legend().get_window_extent()
+    written = [text.get_window_extent() for text in ax.texts]
+    assert len(written) >= min(k, 12)
+    assert not any(legend.overlaps(box) for box in written)
+    (line,) = [line for line in ax.lines if line.get_label() == "this order"]
+    assert not line.get_path().transformed(line.get_transform()).intersects_bbox(legend, filled=False)
+    plt.close(ax.figure)
+
+
+def test_titles_of_policies_fit():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    found = valued(experiment(300), RULE, name="by what they bought and when they bought it the last time")
+    for by_segment in (False, True):
+        ax = found.plot(by_segment=by_segment)
+        ax.figure.canvas.draw()
+        title = next(text for text in (ax.title, ax._left_title) if text.get_text())
+        assert title.get_window_extent().x1 <= ax.figure.bbox.x1
+        plt.close(ax.figure)

@@ -267,3 +267,28 @@ def test_display_shows_every_segment_twice_where_pooled(k):
     assert len(points) == (2 if k > 2 else 1)
     assert ("not pooled" in display.ax_.get_title(loc="left")) == (k == 2)
     assert found.plot(display.figure_.subplots()) is not None
+
+
+def test_weights_must_be_finite_and_draws_need_a_seed():
+    found = pool_effects({"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 0.5, "b": 0.5, "c": 0.5})
+    with pytest.raises(ValueError, match="weights must be finite"):
+        found.combine({"a": 1, "b": np.inf, "c": 0})
+    assert found.combine({"a": 1, "b": np.nan, "c": 0})["mean"] == found.combine({"a": 1, "b": 0, "c": 0})["mean"]
+    with pytest.raises(ValueError, match="random_state must be"):
+        found.draws(5, random_state="a")
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_a_table_of_any_library_with_a_column_of_segments(kind):
+    table = pd.DataFrame({"segment": ["a", "b", "c"], "estimate": [1.0, 2.0, 3.0], "se": [0.5, 0.6, 0.7]})
+    expected = pool_effects(table.set_index("segment"))
+    if kind == "polars":
+        table = pytest.importorskip("polars").from_pandas(table)
+    elif kind == "pyarrow":
+        table = pytest.importorskip("pyarrow").Table.from_pandas(table)
+    pd.testing.assert_frame_equal(pool_effects(table).table, expected.table)
+
+
+def test_names_in_the_index_win_over_a_column():
+    table = pd.DataFrame({"estimate": [1.0, 2.0, 3.0], "se": 1.0, "segment": [7, 8, 9]}, index=list("abc"))
+    assert list(pool_effects(table).table.index) == ["a", "b", "c"]

@@ -1,5 +1,7 @@
 """The best segment: truncated normals by scipy, coverage and median bias in small, splits, special and bad input."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from segmentation.experiments import best_segment, best_segment_by_split
+from segmentation.exceptions import ColumnError
+from segmentation.experiments import BestSegmentDisplay, best_segment, best_segment_by_split
 from segmentation.experiments._truncated import conditional_mean, hybrid_mean, truncated_cdf
 from segmentation.experiments._winner import corrected, simultaneous_reach, truncation
 
@@ -156,6 +159,9 @@ def test_few_degrees_of_freedom_are_said():
         ({"covariance": [[1.0, 2.0], [2.0, 1.0]]}, "negative eigenvalue"),
         ({"covariance": [[-1.0, 0.0], [0.0, 1.0]]}, "negative in segments 0"),
         ({"standard_errors": [1.0, 0.0]}, "standard errors are 0"),
+        ({"standard_errors": [1.0, 1e-200]}, "standard errors are 0"),
+        ({"standard_errors": [1.0, 1.0], "largest": "no"}, "largest must be True"),
+        ({"covariance": "unit"}, "matrix of numbers"),
     ],
 )
 def test_bad_input(more, message):
@@ -207,3 +213,97 @@ def test_split_keeps_clusters_together_and_refuses_nonsense():
             best_segment_by_split(table, **KEYS, share=share)
     with pytest.raises(ValueError, match="one part of the split is empty"):
         best_segment_by_split(table.iloc[:2], **KEYS, share=1e-9)
+
+
+def test_at_a_tie_only_the_simultaneous_interval_is_given():
+    for largest in (True, False):
+        sign = 1 if largest else -1
+        tie = best_segment(sign * np.array([2.0, 2.0, 1.0]), np.ones(3), largest=largest)
+        assert (tie.low, tie.high) == tuple(tie.table.loc["simultaneous", ["low", "high"]])
+        assert tie.estimate == (tie.low if largest else tie.high)
+        assert tie.settings["tied"]
+        assert any("at a tie no estimate is above the truth in half" in text for text in tie.warnings)
+        lone = best_segment(sign * np.array([2.0, 2.0, 1.0]), np.ones(3), largest=largest, method="conditional")
+        assert (lone.low, lone.high) == (-np.inf, np.inf)
+    # a tie in standard errors: the runner-up is nothing behind beside the error of the best
+    wide = best_segment([2.0, 1.0, 1.0], [1e9, 1.0, 1.0])
+    assert wide.settings["tied"]
+    assert wide.high - wide.low > 2 * 1.96e9
+
+
+def test_a_very_close_runner_up_is_said():
+    close = best_segment([2.0, 1.995, 1.0], [1.0, 1.0, 1.0])
+    (text,) = [text for text in close.warnings if "squeezed together" in text]
+    assert "0.005 standard errors behind" in text
+    assert close.high - close.low < 1.96
+    far = best_segment([2.0, 1.9, 1.0], [1.0, 1.0, 1.0])
+    assert not any("squeezed" in text for text in far.warnings)
+    # the claim: hardly ever holds there, and the simultaneous one does
+    rng = np.random.default_rng(4)
+    y = np.sort(rng.standard_normal((40_000, 8)), axis=1)
+    x, low = y[:, -1], y[:, -2]
+    _, bottom, top = corrected(x, low, np.full(len(x), np.inf), 8, 0.95, "hybrid")
+    squeezed = top - bottom < 1.96
+    held = (bottom <= 0) & (top >= 0)
+    assert 0.005 < squeezed.mean() < 0.03
+    assert held[squeezed].mean() < 0.1
+    assert np.mean(np.abs(x[squeezed]) <= simultaneous_reach(8, 0.95)) > 0.95
+    assert held.mean() > 0.944
+
+
+def test_tables_of_other_libraries():
+    polars = pytest.importorskip("polars")
+    table = pd.DataFrame({"segment": ["a", "b", "c"], "estimate": [1.0, 2.0, 0.0], "se": [1.0, 1.0, 1.0]})
+    expected = best_segment(table.set_index("segment"))
+    for other in (table, polars.from_pandas(table)):
+        assert best_segment(other).table.equals(expected.table)
+
+
+@pytest.mark.parametrize("n", [2, 6, 45])
+@pytest.mark.parametrize("method", ["hybrid", "conditional"])
+def test_display_has_every_segment_best_first_and_the_correction(n, method):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = [f"${i} - $100 " + "customers of the long name " * 3 + str(i) for i in range(n)]
+    estimate = pd.Series(np.linspace(0, 3, n), names)
+    found = best_segment(estimate, pd.Series(1.0, names), method=method)
+    display = BestSegmentDisplay.from_best(found)
+    ax = found.plot()
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert len(labels) == min(n, 30)
+    assert labels[0].endswith(str(n - 1))
+    assert all(len(text) <= 30 for text in labels)
+    assert list(display.segments.index) == list(estimate.sort_values(ascending=False).index[:30])
+    assert display.corrected.loc["corrected"].to_list() == [found.estimate, found.low, found.high]
+    assert ("15 behind them not drawn" in ax.get_title(loc="left")) is (n == 45)
+    drawn = np.concatenate([np.asarray(part.get_offsets()) for part in ax.collections if len(part.get_offsets()) == 1])
+    assert np.clip(found.estimate, *ax.get_xlim()) in drawn[:, 0]
+    ax.figure.canvas.draw()
+    plt.close(ax.figure)
+
+
+def test_all_segments_stay_in_the_result():
+    found = best_segment({"a": 1.0, "b": np.nan, "c": 0.5}, {"a": 1.0, "b": 1.0, "c": 2.0})
+    assert found.segments["se"].to_dict() == {"a": 1.0, "b": 1.0, "c": 2.0}
+    assert len(found.to_dict()["segments"]) == 3
+    json.dumps(found.to_dict())
+
+
+def test_split_says_whom_it_left_out():
+    table = rows(3000, 2)
+    table = table.assign(
+        tier=table["tier"].where(table.index % 10 > 0), arm=table["arm"].where(table.index % 10 != 1),
+        spend=table["spend"].where(table.index % 10 != 2),
+    )  # fmt: skip
+    said = " ".join(best_segment_by_split(table, **KEYS, random_state=0).warnings)
+    assert "300 rows without an arm left out" in said
+    assert "300 customers in no segment left out" in said
+    assert "'spend' is missing in 300 rows" in said
+    with pytest.raises(ColumnError, match="no column 'shop'"):
+        best_segment_by_split(table, **KEYS, cluster="shop")
+    lone = rows(2000, 3)
+    lone.loc[lone["tier"] == "a", "arm"] = "mail"
+    assert any("'a' had no estimate in the first part" in text
+               for text in best_segment_by_split(lone, **KEYS, random_state=0).warnings)  # fmt: skip
