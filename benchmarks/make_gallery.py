@@ -3,8 +3,10 @@
 Needs the shared data (SEGMENTATION_DATA, by default ../shared/data) for all but the pictures of CDNOW.
 """
 
+import itertools
 import os
 import sys
+import tempfile
 import warnings
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,8 @@ from segmentation import allocation as al
 from segmentation import datasets, features
 from segmentation import evaluation as ev
 from segmentation import experiments as ex
+from segmentation import feedback as fb
+from segmentation import monitoring as mo
 from segmentation.curves import from_lift
 from segmentation.scorers import CLVScorer
 from segmentation.segmenters import KMeansSegmenter, RuleSegmenter
@@ -266,6 +270,131 @@ def balance(ax):
     drawn.balance(customers[["recency", "history", "mens", "womens", "newbie"]]).plot(ax)
 
 
+@cache
+def quarters():
+    """Return the customers of Online Retail II at the end of four quarters, and refits that go on from each other."""
+    raw = pd.read_parquet(DATA / "online_retail_ii" / "online_retail_ii_rebuilt.parquet")
+    second = raw["sheet"] == "Year 2010-2011"
+    lines = raw[second | (raw["InvoiceDate"] < raw.loc[second, "InvoiceDate"].min().normalize())]
+    lines = lines.assign(amount=lines["Quantity"] * lines["Price"]).dropna(subset=["Customer ID"])
+    lines = lines[lines["amount"] > 0].astype({"Customer ID": int})
+    columns = {"customer_id": "Customer ID", "timestamp": "InvoiceDate", "amount": "amount"}
+    tables = {}
+    for day in ("2010-11-30", "2011-02-28", "2011-05-31", "2011-08-31"):
+        end = pd.Timestamp(day) + pd.Timedelta(days=1)
+        year = lines[(lines["InvoiceDate"] < end) & (lines["InvoiceDate"] >= end - pd.DateOffset(years=1))]
+        tables[day] = features.rfm_table(year, **columns, as_of=end)
+    days = list(tables)
+    segmenter = KMeansSegmenter(4, random_state=0)
+    first = KMeansSegmenter(4, random_state=0).fit(tables[days[0]])
+    names = dict(zip(first.segments_, ["once, long ago", "regular", "recent", "frequent"], strict=True))
+    start = sg.relabel(first.assign(tables[days[0]]), names)
+    models = {days[0]: mo.ContinuedSegmenter(segmenter, previous=start).fit(tables[days[0]])}
+    for before, day in itertools.pairwise(days):
+        models[day] = mo.refit(segmenter, tables[day], previous=models[before])
+    return tables, models
+
+
+@cache
+def steps():
+    """Return the migration over the last quarter, and the history of a year under one definition."""
+    tables, models = quarters()
+    *_, before, after = tables
+    step = mo.migration(sg.assign(models[before], tables[before]), sg.assign(models[after], tables[after]))
+    return step, mo.migration({day: next(iter(models.values())).assign(table) for day, table in tables.items()})
+
+
+def match(ax):
+    _, models = quarters()
+    models["2011-02-28"].match_.plot(ax)
+
+
+def migration_heatmap(ax):
+    steps()[0].plot(ax)
+
+
+def migration_alluvial(ax):
+    steps()[0].plot(ax, kind="alluvial")
+
+
+def migration_shares(ax):
+    steps()[1].plot(ax)
+
+
+def split_migration(ax):
+    tables, models = quarters()
+    before, after = list(tables)[:2]
+    mo.split_migration(models[before], tables[before], models[after], tables[after]).plot(ax)
+
+
+def drift(ax):
+    tables, _ = quarters()
+    mo.feature_drift(tables["2010-11-30"], tables["2011-02-28"], random_state=0).plot(ax)
+
+
+def waterfall(ax):
+    tables, models = quarters()
+    before, after = (
+        models["2010-11-30"].assign(tables[day]).assign(spend=tables[day]["total_spend"])
+        for day in ("2010-11-30", "2011-02-28")
+    )
+    mo.decompose_change("spend", before, after, random_state=0).plot(ax)
+
+
+def retention(ax):
+    mo.retention(datasets.load_cdnow(), **COLUMNS, inactive_after=180).plot(ax)
+
+
+def returns(ax):
+    rng = np.random.default_rng(0)
+    rows = [
+        (
+            segment,
+            "mail",
+            month,
+            "treated",
+            1000,
+            cost := rng.lognormal(6, 0.2),
+            2000 + cost * worth * rng.lognormal(0, 0.25),
+        )
+        for month in pd.period_range("2024-02", "2025-01", freq="M")
+        for segment, worth in (("loyal", 3.0), ("new", 1.4), ("sleeping", 0.6))
+    ]
+    names = ["segment", "action", "period", "arm", "n_customers", "cost", "outcome"]
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = mo.ReturnLedger(Path(folder) / "returns.db")
+        ledger.import_table(pd.DataFrame(rows, columns=names))
+        ledger.returns().plot(ax)
+
+
+@cache
+def market():
+    return datasets.make_market(10_000, random_state=0)
+
+
+def net_promoter(ax):
+    fb.net_promoter(market().feedback, market().truth["segment"]).plot(ax)
+
+
+def satisfaction(ax):
+    fb.satisfaction(market().survey, market().truth["segment"], items=["q01"], scale=(1, 7)).plot(ax)
+
+
+def pain_points(ax):
+    reviews = pd.read_parquet(DATA / "clothing_reviews" / "clothing_reviews.parquet").rename_axis("customer_id")
+    reviews = reviews[reviews["Rating"] <= 3].dropna(subset=["Department Name"])
+    departments = reviews["Department Name"]
+    sold = (
+        "dress dresses pants jeans jean skirt skirts shorts shirt shirts top tops blouse blouses sweater sweaters "
+        "jacket jackets coat coats vest suit swimsuit bra tee tees tank cardigan leggings jumpsuit romper pair pairs "
+        "cami"
+    )
+    found = fb.pain_points(
+        reviews.reset_index(), departments, text="Review Text", ignore=sold.split(), max_quotes=0, random_state=0
+    )
+    found.plot(ax)
+
+
 PICTURES = {
     silhouette: (7, 4.5),
     shadow: (7, 4.5),
@@ -293,6 +422,18 @@ PICTURES = {
     forest: (7, 4.5),
     experiment_plan: (8, 5),
     balance: (7, 4),
+    match: (7.5, 4.5),
+    migration_heatmap: (8.5, 5),
+    migration_alluvial: (8.5, 5),
+    migration_shares: (7.5, 4.5),
+    split_migration: (7.5, 4),
+    drift: (7, 3.5),
+    waterfall: (7.5, 4),
+    retention: (8, 3.5),
+    returns: (8, 4),
+    net_promoter: (7.5, 3.6),
+    satisfaction: (7, 3.4),
+    pain_points: (7.5, 8),
 }
 
 

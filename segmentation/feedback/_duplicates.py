@@ -16,7 +16,9 @@ ALIKE = 0.8
 BANDS, HASHES_PER_BAND = 6, 3
 
 
-def copies(words: Any, customer: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+def copies(
+    words: Any, customer: NDArray[np.int64], rng: np.random.Generator, long_enough: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """Tell which texts share at least four fifths of their words with an earlier text of another customer.
 
     Candidates come from hashes (MinHash, Broder 1997, doi:10.1109/SEQUEN.1997.666900), and are then compared exactly.
@@ -25,12 +27,14 @@ def copies(words: Any, customer: NDArray[np.int64], rng: np.random.Generator) ->
     ----------
     words : sparse array of shape (n_texts, n_words)
     customer : ndarray of shape (n_texts,)
+    long_enough : ndarray of bool, optional
+        Other texts are not looked at, whatever their number of words is.
     rng : Generator
         For the hashes; a pair at the threshold is found with a probability of 0.98, a closer one more surely.
     """
     table = sparse.csr_array(words)
     lengths = np.diff(table.indptr)
-    long_ = np.flatnonzero(lengths >= FEWEST_WORDS)
+    long_ = np.flatnonzero((lengths >= FEWEST_WORDS) & (True if long_enough is None else long_enough))
     result = np.zeros(table.shape[0], dtype=np.bool_)
     if not long_.size:
         return result

@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from segmentation._multiplicity import holm
 from segmentation.feedback._intervals import (
     Floats,
     alike_within_customers,
     effective_sizes,
-    holm,
     mean_interval,
     promoter_interval,
     proportion_interval,
@@ -28,6 +28,9 @@ Codes = NDArray[np.int64]
 # doi:10.1080/00031305.2000.10474560: one yes and one no. Rocks (2016), doi:10.1080/00031305.2016.1198278: 3/4, 3/2 and
 # 3/4 to the three kinds of answer.
 ADDED: dict[str, tuple[float, float]] = {"promoters": (3.0, 1.5), "share": (2.0, 1.0), "mean": (0.0, 0.0)}
+
+# The largest difference that there can be.
+REACH = {"promoters": 2.0, "share": 1.0, "mean": np.inf}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +110,14 @@ def compare(kind: Kind, one: Group, other: Group, level: float) -> pd.DataFrame:
         gap = centres[0] - centres[1]
         p = np.where(total > 0, 2 * stats.t.sf(np.abs(gap) / np.sqrt(total), df), np.where(gap == 0, 1.0, 0.0))
         half = stats.t.ppf(0.5 + level / 2, df) * np.sqrt(total)
+    difference = one.estimate - other.estimate
+    reach = REACH[kind]
     return pd.DataFrame(
         {
-            "difference": one.estimate - other.estimate,
-            "difference_low": gap - half,
-            "difference_high": gap + half,
+            "difference": difference,
+            # the added answers must not leave the difference itself outside, nor the ends beyond what there is
+            "difference_low": np.minimum(np.maximum(gap - half, -reach), difference),
+            "difference_high": np.maximum(np.minimum(gap + half, reach), difference),
             "p_value": p,
         }
     )

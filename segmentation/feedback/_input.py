@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from segmentation._frames import is_frame, kind_of, to_pandas
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import ColumnError, CustomerTableError
 
-__all__ = ["Rows", "check_level", "check_whole", "read_rows"]
+__all__ = ["Rows", "check_level", "check_positive", "check_whole", "read_rows", "words_of"]
 
 
 @dataclass(eq=False)
@@ -74,6 +74,11 @@ def read_rows(
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise ColumnError(f"{what}: {column_difference(list(columns), list(table.columns))}.")
+    twice = [name for name in dict.fromkeys([customer_id, *columns]) if (table.columns == name).sum() > 1]
+    if twice:
+        raise ColumnError(f"{what}: columns of the same name: {name_some(twice)}; rename or drop one.")
+    if not len(table):
+        raise CustomerTableError(f"{what} has no rows.")
     assigned = as_assignment(assignment)
     names = list(assigned["segment"].cat.categories)
     position = assigned.index.get_indexer(pd.Index(ids.to_numpy()))
@@ -109,6 +114,25 @@ def check_level(**settings: Any) -> None:
     for name, value in settings.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
             raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
+
+
+def check_positive(**settings: Any) -> None:
+    """Raise unless every setting is a finite number above 0."""
+    for name, value in settings.items():
+        known = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not known or not 0 < value < np.inf:
+            raise ValueError(f"{name} must be above 0, got {value!r}.")
+
+
+def words_of(values: Iterable[str], name: str) -> list[str]:
+    """Return the words of a setting; a single text would be taken letter by letter."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a list of words, got {values!r}; one word is a list, too: {name}=['...'].")
+    words = list(values)
+    wrong = next((word for word in words if not isinstance(word, str)), None)
+    if wrong is not None:
+        raise TypeError(f"{name} must be words, got {wrong!r} among them.")
+    return words
 
 
 def check_whole(least: int, **settings: Any) -> None:

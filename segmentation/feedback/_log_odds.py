@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._frames import is_frame, kind_of, to_pandas
+from segmentation.feedback._input import check_positive
 
 __all__ = ["log_odds", "prior_of", "weighted_log_odds"]
 
@@ -82,8 +83,10 @@ def weighted_log_odds(counts: Any, prior: Any = None, *, prior_strength: float =
     if not is_frame(counts):
         raise TypeError(f"counts must be a table, words by groups, got {kind_of(counts)}.")
     table = to_pandas(counts)
-    if table.shape[1] < 2 or not len(table):
-        raise ValueError(f"counts must have words as rows and two groups or more as columns, got shape {table.shape}.")
+    if min(table.shape) < 2:
+        raise ValueError(
+            f"counts must have two words or more as rows and two groups or more as columns, got shape {table.shape}."
+        )
     try:
         values = table.to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -91,15 +94,18 @@ def weighted_log_odds(counts: Any, prior: Any = None, *, prior_strength: float =
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ValueError("counts must be finite and not negative.")
     if prior is None:
-        if not prior_strength > 0:
-            raise ValueError(f"prior_strength must be above 0, got {prior_strength!r}.")
+        check_positive(prior_strength=prior_strength)
         pseudo = prior_of(values.sum(axis=1), prior_strength)
     else:
-        pseudo = pd.Series(prior).reindex(table.index).to_numpy(dtype=np.float64)
+        given = pd.Series(prior)
+        if not given.index.is_unique or not table.index.is_unique:
+            raise ValueError("every word must stand once in counts, and once in prior.")
+        pseudo = given.reindex(table.index).to_numpy(dtype=np.float64)
     if not (pseudo > 0).all():
         bad = table.index[~(pseudo > 0)]
         raise ValueError(
-            f"every word needs a pseudo-count above 0; {bad[0]!r} has none: leave out words that nobody uses."
+            f"every word needs a pseudo-count above 0, in a prior by its own name; {bad[0]!r} has none: leave out "
+            "words that nobody uses."
         )
     delta, spread = log_odds(values, pseudo, values.sum(axis=0))
     words, groups = table.shape

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 __all__ = ["CAPITALISED_WORDS", "GIVEN_NAMES"]
 
-# Frequent given names. Those that are also words (Mark, Grace, Frank, Rose) are left to their capital letter.
+# Frequent given names. Those that are also words (Mark, Grace, Frank, Jean) are left to their capital letter.
 _GIVEN = """
 aaron abigail adam adrian ahmed aisha alan albert alejandro alex alexander alexandra alfred ali alice alicia allison
 amanda amelia amy ana andrea andreas andrew andy angela anita anja anna anne annette annika anthony antonio arthur
 ashley barbara beatrice ben benjamin bernard bernd bettina beth betty brandon brenda brian britta bruce bryan carl
-carla carlos carmen carol caroline catherine cecilia charles charlotte chloe chris christian christina christine
+carla carlos carmen carol caroline catherine cecilia charles charlotte chloe chris christina christine
 christopher cindy claire clara claudia colin connor craig cristina cynthia daniel daniela danielle david deborah
 debra dennis diana diane dieter dmitri dominik donald donna doris dorothy douglas duncan dylan edward eduardo eileen
 elaine elena eleanor elias elijah elisabeth elizabeth ella ellen emily emma eric erik erika ernst esther ethan
 eugene eva evelyn fatima felicity felix fernando finn florian frances francesca francisco franz frederick gabriel
 gareth gary geoffrey george gerald gerhard gertrude giovanni gisela gloria gordon greg gregory greta guillermo
-hannah hans harold harriet heather heidi heike heinz helen helena helga henry herbert hermann hilda horst howard
-hugo ian ibrahim ida ines ingrid irene isaac isabel isabella isabelle ivan jacob jacqueline jake james jamie jan
-jana jane janet janice jason javier jean jeff jeffrey jennifer jenny jeremy jessica jill joan joanna johanna johannes
+hannah hans harold harriet heidi heike heinz helen helena helga henry herbert hermann hilda horst howard
+hugo ian ibrahim ida ines ingrid irene isaac isabel isabella isabelle ivan jacob jacqueline jake james jamie
+jana jane janet janice jason javier jeff jeffrey jennifer jenny jeremy jessica jill joan joanna johanna johannes
 john jonas jonathan jorge jose joseph joshua juan judith julia julian julie juliet jurgen justin karen karin karl
 katarina kate katharina katherine kathleen kathryn katie keith kelly ken kenneth kevin kimberly klara klaus kristin
 kyle larissa larry laura lauren laurence lawrence lea leo leon leonard leonie linda lindsay lisa logan lorenzo louis

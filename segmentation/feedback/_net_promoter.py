@@ -106,6 +106,7 @@ def net_promoter(
     columns = [score] if timestamp is None else [score, timestamp]
     rows = read_rows(answers, assignment, columns=columns, customer_id=customer_id, what="answers", single=score)
     rows, values = _scores(rows, score)
+    enough(rows, minimum)
     sign = np.where(values >= PROMOTER, 1.0, np.where(values >= PASSIVE, 0.0, -1.0))
     n = len(rows.segments)
     hidden = hidden_segments(rows, minimum)
@@ -157,6 +158,13 @@ def with_answers(rows: Rows, columns: list[Any]) -> Rows:
         return rows
     rows.warnings.append(f"{count(int((~known).sum()), 'row')} without an answer left out.")
     return rows.keep(known)
+
+
+def enough(rows: Rows, minimum: int) -> Rows:
+    """Raise if fewer than `minimum` customers answered at all; return the rows."""
+    if len(rows.ids) < minimum:
+        raise CustomerTableError(f"fewer than {minimum} customers in a segment answered; minimum= sets the number.")
+    return rows
 
 
 def _table(group: Any, sign: Any, of: Any, n: int, minimum: int) -> pd.DataFrame:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from segmentation._format import count, money, name_some, percent
+from segmentation._results import Result
 from segmentation.feedback._pain_display import PainPointsDisplay
 
 __all__ = ["PainPoints"]
@@ -19,7 +19,7 @@ SHOWN_PER_SEGMENT = 5
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class PainPoints:
+class PainPoints(Result):
     """What the customers of a segment write about more than all the others.
 
     Attributes
@@ -100,21 +100,19 @@ class PainPoints:
                     result[row, places.get(term, [])] = True
         return pd.DataFrame(result, index=series.index, columns=list(self._terms_of))
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all tables, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "table": self.table.astype({"segment": object}).to_dict("records"),
-            "terms": self.terms.astype({"segment": object}).to_dict("records"),
-            "quotes": self.quotes.to_dict("records"),
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "table": self.table,
+            "terms": self.terms,
+            "quotes": self.quotes,
             "prevalence": self.prevalence.to_dict("index"),
             "segments": self.segments.to_dict("index"),
         }
+
+    def _opening(self) -> list[str]:
+        return [self._headline()]
 
     def _headline(self) -> str:
         texts = f"{count(self.settings['n_texts'], 'text')} of {count(self.settings['n_customers'], 'customer')}"
@@ -138,8 +136,6 @@ class PainPoints:
             if more > 0:
                 lines.append(f"  {count(more, 'more theme')} in the table")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _first(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the themes of a segment that are shown: pains first, the most frequent before the others."""
@@ -167,11 +163,9 @@ class PainPoints:
         own = self.quotes[(self.quotes["segment"] == segment) & (self.quotes["theme"] == row["theme"])]
         return text if not len(own) else f"{text}\n    {own['quote'].iloc[0]!r}"
 
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
-        head = f"<p>{escape(self._headline())}</p>"
-        quotes = self.quotes.to_html(index=False) if len(self.quotes) else ""
-        return f"{head}{self.table.round(3).to_html(index=False)}{quotes}{notes}"
+    def _html_tables(self) -> list[str]:
+        tables = [self.table.round(3), self.quotes] if len(self.quotes) else [self.table.round(3)]
+        return [table.to_html(index=False) for table in tables]
 
     def plot(self, ax: Any = None, *, max_themes: int | None = None) -> Any:
         """Draw themes by segments as dots; see `PainPointsDisplay`."""

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from segmentation.feedback._masking import MASKS, readable
+from segmentation.feedback._masking import readable
+from segmentation.feedback._patterns import MASKS
 
 __all__ = ["Candidate", "Run", "candidate_sentences", "choose", "customers_of_runs", "runs_of"]
 

@@ -14,7 +14,7 @@ from segmentation.exceptions import ColumnError
 from segmentation.feedback._cells import MINIMUM, protect
 from segmentation.feedback._groups import Answers, differ_at_all
 from segmentation.feedback._input import Rows, check_level, check_whole, read_rows
-from segmentation.feedback._net_promoter import settings_of, warnings_of, with_answers
+from segmentation.feedback._net_promoter import enough, settings_of, warnings_of, with_answers
 from segmentation.feedback._survey import (
     corrected,
     customers_by,
@@ -101,7 +101,7 @@ def satisfaction(
     columns = questions if timestamp is None else [*questions, timestamp]
     single = questions[0] if isinstance(answers, pd.Series) else None
     rows = read_rows(answers, assignment, columns=columns, customer_id=customer_id, what="answers", single=single)
-    rows = with_answers(rows, questions)
+    rows = enough(with_answers(rows, questions), minimum)
     low, high, assumed = _scale(rows, questions, scale, top)
     n = len(rows.segments)
     tables, overall, differences, trends, changes, alike = [], [], [], [], [], []
@@ -119,6 +119,8 @@ def satisfaction(
         table.insert(0, "segment", pd.Series(pd.Categorical(part.segments, categories=part.segments)))
         tables.append(table)
         whole, _ = _table(part, np.zeros(len(values), dtype=np.int64), 1, values, boxes, level, minimum)
+        if len(part.ids) < minimum:
+            whole.loc[:, :] = np.nan
         overall.append(whole.assign(item=str(item)).set_index("item"))
         each = (
             Answers.of("mean", values, part.customer, part.segment)
@@ -187,9 +189,15 @@ def _questions(answers: Any, items: Sequence[Any] | None, customer_id: Any, time
 def _scale(rows: Rows, items: list[Any], scale: Any, top: int) -> tuple[float, float, bool]:
     values = rows.table[items].to_numpy(dtype=np.float64, na_value=np.nan)
     least, most = float(np.nanmin(values)), float(np.nanmax(values))
+    if not np.isfinite([least, most]).all():
+        raise ColumnError(f"answers must be finite, got {number(least)} to {number(most)}.")
+    if scale is None and least == most:
+        raise ValueError(f"all answers are {number(least)}, which says nothing of the scale: give it as scale=.")
+    if scale is not None and (isinstance(scale, str) or np.shape(scale) != (2,)):
+        raise ValueError(f"scale must be (lowest, highest), got {scale!r}.")
     low, high = (least, most) if scale is None else (float(scale[0]), float(scale[1]))
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise ValueError(f"scale must be (lowest, highest), got {(low, high) if scale is None else scale!r}.")
+        raise ValueError(f"scale must be (lowest, highest), got {scale!r}.")
     if least < low or most > high:
         raise ColumnError(f"answers run from {number(least)} to {number(most)}, outside of the scale {scale!r}.")
     if 2 * top > high - low + 1:

@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import name_some
+from segmentation._multiplicity import holm
 from segmentation.exceptions import ColumnError
 from segmentation.feedback._cells import few_on_a_side, protect, protect_grid
 from segmentation.feedback._groups import Answers, Group, compare, merged, slopes
 from segmentation.feedback._input import Rows
-from segmentation.feedback._intervals import holm
 
 __all__ = ["Periods", "differences_of", "figures", "hidden_segments", "pairs_of", "periods_of", "trend_of"]
 

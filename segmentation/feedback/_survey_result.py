@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from segmentation._format import count, percent
+from segmentation._results import Result
 from segmentation.feedback._survey_display import NetPromoterDisplay, SatisfactionDisplay
 
 __all__ = ["NetPromoter", "Satisfaction"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class _Survey:
+class _Survey(Result):
     table: pd.DataFrame
     overall: pd.DataFrame
     differences: pd.DataFrame
@@ -24,17 +24,13 @@ class _Survey:
     settings: dict[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
+    def _facts(self) -> dict[str, Any]:
+        names = ("table", "overall", "differences", "trend", "changes")
+        tables = {name: getattr(self, name).astype(object).reset_index() for name in names}
+        return {"settings": self.settings, "warnings": self.warnings, **tables}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all tables, settings and warnings as plain values."""
-        tables = {
-            name: getattr(self, name).astype(object).reset_index().to_dict("records")
-            for name in ("table", "overall", "differences", "trend", "changes")
-        }
-        return {"settings": dict(self.settings), "warnings": list(self.warnings), **tables}
+    def _opening(self) -> list[str]:
+        return [self._headline(), *self._lines()]
 
     def _headline(self) -> str:
         raise NotImplementedError
@@ -79,12 +75,8 @@ class _Survey:
         lines = [self._headline(), *(f"  {line}" for line in table), *(f"  {line}" for line in self._lines())]
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
 
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        texts = "".join(f"<p>{escape(text)}</p>" for text in [self._headline(), *self._lines()])
-        notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
-        return f"{texts}{self._shown().to_html(na_rep='-')}{notes}"
+    def _html_tables(self) -> list[str]:
+        return [self._shown().to_html(na_rep="-")]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -152,7 +144,9 @@ class Satisfaction(_Survey):
     def _headline(self) -> str:
         row = self.overall.iloc[0]
         low, high = self.settings["scale"]
-        box = "" if pd.isna(row["top_box"]) else f", top {self.settings['top']} boxes {percent(row['top_box'])}"
+        top = self.settings["top"]
+        boxes = "top box" if top == 1 else f"top {top} boxes"
+        box = "" if pd.isna(row["top_box"]) else f", {boxes} {percent(row['top_box'])}"
         more = f" and {len(self.overall) - 1} more" if len(self.overall) > 1 else ""
         return (
             f"Satisfaction with {self.overall.index[0]}{more}: mean {row['mean']:.2f} of {low:g} to {high:g}{box}, "

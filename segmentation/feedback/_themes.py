@@ -47,7 +47,7 @@ class ThemeFinder(Protocol):
 
 def found_themes(finder: Any, texts: Sequence[str]) -> tuple[list[str], Any]:
     """Ask a finder; return names of themes and a sparse array (n_texts, n_themes)."""
-    if isinstance(finder, str | bytes) or not callable(getattr(finder, "find", None)):  # a text has a find, too
+    if isinstance(finder, str | bytes | type) or not callable(getattr(finder, "find", None)):  # a text has a find, too
         raise TypeError(
             f"themes must have a method find(texts) that returns a table of texts by themes, got {kind_of(finder)}."
         )

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from segmentation.datasets import make_market
+from segmentation.exceptions import CustomerTableError
 from segmentation.feedback import net_promoter, pain_points, satisfaction
 
 mpl.use("Agg")
@@ -27,6 +28,12 @@ SECRETS = {
     "my purple giraffe divorced me": "unique phrase",
     "since my operation on the knee in april": "unique phrase of common words",
     "order 99812734": "number",
+    "zorblatt at gmail": "e-mail in words",
+    "zorblatt\uff20example.org": "e-mail with a wide sign",
+    "DE89 3704 0044 0532 0130 77": "account",
+    "4111 1111 1111 7771": "card",
+    "shop.example/reset?token=SECRETzorblatt": "link with a token",
+    "insta: zorblatt_q": "handle",
 }
 FRAGMENTS = [
     "zorblatt",
@@ -38,6 +45,8 @@ FRAGMENTS = [
     "giraffe",
     "operation on the",
     "99812734",
+    "0130 77",
+    "token",
 ]
 
 
@@ -172,3 +181,32 @@ def test_no_small_cell_in_survey_results():
         assert hidden >= 10  # what is left over is no small group
         with_pictures = [text.get_text() for text in result.plot().figure.findobj(mpl.text.Text)]
         assert "too few answers" in with_pictures
+
+
+def test_a_vectorizer_of_ones_own_brings_no_words_into_the_saved_result():
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    ids = pd.RangeIndex(200, name="customer_id")
+    texts = pd.Series(["parcel late", "nice shop"] * 50 + ["nice shop", "too dear"] * 50, index=ids)
+    texts.iloc[3] += " zorblattism"
+    segments = pd.Series(np.repeat(["a", "b"], 100), index=ids)
+    result = pain_points(texts, segments, vectorizer=CountVectorizer(), random_state=0)
+    assert len(result.table)
+    assert b"zorblattism" not in pickle.dumps(result)
+    assert pickle.loads(pickle.dumps(result)).mentions(["parcel"]).to_numpy().any()
+
+
+def test_too_few_answers_are_not_shown_as_all_either():
+    ids = pd.RangeIndex(60, name="customer_id")
+    segments = pd.Series(np.repeat(["a", "b"], 30), index=ids)
+    answers = pd.DataFrame({"nps": np.arange(60) % 11, "other": np.nan}, index=ids)
+    with pytest.raises(CustomerTableError, match="fewer than 10 customers in a segment answered"):
+        net_promoter(answers.head(4), segments)
+    with pytest.raises(CustomerTableError, match="fewer than 10 customers in a segment answered"):
+        satisfaction(answers.head(4), segments, items=["nps"], scale=(0, 10))
+    answers.loc[:3, "other"] = 7  # four customers of a
+    result = satisfaction(answers, segments, items=["nps", "other"], scale=(0, 10))
+    assert result.overall.loc["nps"].notna().any()
+    assert result.overall.loc["other"].isna().all()
+    few = result.table[(result.table["item"] == "other") & (result.table["segment"] == "a")]
+    assert few.drop(columns=["segment", "item"]).isna().all(axis=None)

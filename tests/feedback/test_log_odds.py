@@ -61,10 +61,13 @@ def test_the_prior_pulls_rare_words_more():
     [
         ([1, 2], {}, "a table, words by groups"),
         (pd.DataFrame({"a": [1]}), {}, "two groups or more"),
-        (pd.DataFrame({"a": [1], "b": [-1]}), {}, "not negative"),
-        (pd.DataFrame({"a": ["x"], "b": ["y"]}), {}, "must be numbers"),
-        (pd.DataFrame({"a": [0], "b": [0]}, index=["late"]), {}, "'late' has none"),
-        (pd.DataFrame({"a": [1], "b": [1]}), {"prior_strength": 0}, "above 0"),
+        (pd.DataFrame({"a": [1], "b": [1]}), {}, "two words or more"),
+        (pd.DataFrame({"a": [1, 1], "b": [1, -1]}), {}, "not negative"),
+        (pd.DataFrame({"a": ["x", "y"], "b": ["y", "z"]}), {}, "must be numbers"),
+        (pd.DataFrame({"a": [0, 1], "b": [0, 1]}, index=["late", "dear"]), {}, "'late' has none"),
+        (pd.DataFrame({"a": [1, 1], "b": [1, 1]}), {"prior_strength": 0}, "above 0"),
+        (pd.DataFrame({"a": [1, 1], "b": [1, 1]}), {"prior": [1.0]}, "1 has none"),
+        (pd.DataFrame({"a": [1, 1], "b": [1, 1]}, index=["x", "x"]), {"prior": {"x": 1}}, "stand once"),
     ],
 )
 def test_bad_input(counts, arguments, message):

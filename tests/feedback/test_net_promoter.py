@@ -196,8 +196,8 @@ def test_results_are_plain():
 
     answers, segments = market(300)
     for result in (net_promoter(answers, segments, timestamp="day"), satisfaction(answers, segments, items=["nps"])):
-        assert json.loads(json.dumps(result.to_dict(), default=str))["settings"]["level"] == 0.95
-        assert result.to_pandas() is result.table
+        assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["settings"]["level"] == 0.95
+        assert result.to_pandas().equals(result.table)
         assert result._repr_html_().startswith("<p>")
 
 
@@ -241,3 +241,35 @@ def test_bad_answers():
         satisfaction(answers, segments, items=["nps"], compare="median")
     with pytest.raises(ColumnError, match="no column of numbers"):
         satisfaction(answers[["customer_id"]].assign(text="x"), segments)
+
+
+@pytest.mark.parametrize("scale", [3, "15", (1, 2, 3), (5, 1)])
+def test_bad_scales(scale):
+    ids = pd.RangeIndex(60, name="customer_id")
+    segments = pd.Series(["a", "b"] * 30, index=ids)
+    with pytest.raises(ValueError, match=r"scale must be \(lowest, highest\)"):
+        satisfaction(pd.DataFrame({"q": [1, 5] * 30}, index=ids), segments, scale=scale)
+    with pytest.raises(ValueError, match="all answers are 3"):
+        satisfaction(pd.DataFrame({"q": 3}, index=ids), segments)
+
+
+def test_tables_that_cannot_be_read():
+    ids = pd.RangeIndex(60, name="customer_id")
+    segments = pd.Series(["a", "b"] * 30, index=ids)
+    answers = pd.DataFrame({"nps": [1, 5] * 30}, index=ids)
+    with pytest.raises(ColumnError, match="columns of the same name: 'nps'"):
+        net_promoter(pd.concat([answers, answers], axis=1), segments)
+    with pytest.raises(CustomerTableError, match="answers has no rows"):
+        net_promoter(answers.head(0), segments)
+
+
+def test_a_difference_lies_in_its_own_interval():
+    ids = pd.RangeIndex(20, name="customer_id")
+    segments = pd.Series(["a"] * 10 + ["b"] * 10, index=ids)
+    row = net_promoter(pd.Series([10] * 10 + [0] * 10, index=ids), segments).differences.iloc[0]
+    assert row["difference"] == 200
+    assert 100 < row["difference_low"] < row["difference_high"] == 200
+    shares = satisfaction(
+        pd.DataFrame({"q": [5] * 10 + [1] * 10}, index=ids), segments, scale=(1, 5), compare="top_box"
+    ).differences.iloc[0]
+    assert shares["difference_low"] < shares["difference"] == shares["difference_high"] == 1

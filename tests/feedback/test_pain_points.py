@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from segmentation.datasets import make_market
 from segmentation.exceptions import ColumnError, CustomerTableError, OutputError
@@ -282,10 +282,10 @@ def test_value_as_a_criterion_of_a_prioritizer(market, found):
 def test_result_is_plain_and_can_be_pickled(found):
     import pickle
 
-    assert json.loads(json.dumps(found.to_dict(), default=str))["settings"]["n_permutations"] == 199
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["settings"]["n_permutations"] == 199
     again = pickle.loads(pickle.dumps(found))
     assert str(again) == str(found)
-    assert found.to_pandas() is found.table
+    assert found.to_pandas().equals(found.table)
 
 
 @pytest.mark.parametrize(
@@ -306,14 +306,44 @@ def test_result_is_plain_and_can_be_pickled(found):
         ({"duplicates": "merge"}, ValueError, "duplicates must be"),
         ({"prior_strength": -1.0}, ValueError, "prior_strength must be above 0"),
         ({"minimum": 1}, ValueError, "minimum"),
+        ({"ignore": "late"}, TypeError, "ignore must be a list of words, got 'late'"),
+        ({"names": "anna"}, TypeError, "names must be a list of words"),
+        ({"keep": [1]}, TypeError, "keep must be words, got 1"),
+        ({"negations": None}, TypeError, "negations must be a list of words"),
+        ({"vectorizer": HashingVectorizer()}, TypeError, "knows its words"),
+        ({"vectorizer": CountVectorizer}, TypeError, "knows its words"),
+        ({"vectorizer": CountVectorizer(vocabulary=["late"])}, CustomerTableError, "only one word"),
+        ({"max_terms": 1}, ValueError, "max_terms"),
+        ({"prior_strength": "x"}, ValueError, "prior_strength must be above 0"),
+        ({"rating": "flag"}, ColumnError, "must be numbers, got bool"),
+        ({"rating": "endless"}, ColumnError, "must be finite"),
         ({"minimum": 2000}, CustomerTableError, "at least two need 2000 customers"),
     ],
 )
 def test_bad_input(arguments, error, message):
     texts, segments = shop()
     frame = pd.DataFrame({"customer_id": texts.index, "text": texts.to_numpy(), "number": 1})
+    frame = frame.assign(flag=True, endless=np.inf)
     with pytest.raises(error, match=message):
         pain_points(frame, segments, **arguments)
+
+
+def test_only_copies_in_one_segment():
+    texts, segments = shop()
+    letter = "our beloved downtown bookstore branch closing soon neighbours depend upon friendly advice every afternoon"
+    with pytest.raises(CustomerTableError, match="of 2 segments with texts only one has"):
+        pain_points(texts.where(segments == "s0", letter), segments.replace("s2", "s1"), random_state=0)
+
+
+def test_short_texts_in_pieces_of_words_are_no_copies():
+    ids = pd.RangeIndex(200, name="customer_id")
+    texts = pd.Series(["配送が遅い 箱が壊れた", "色がきれい"] * 50 + ["色がきれい", "値段が高い"] * 50, index=ids)
+    segments = pd.Series(np.repeat(["a", "b"], 100), index=ids)
+    pieces = CountVectorizer(analyzer="char", ngram_range=(2, 2))
+    result = pain_points(texts, segments, vectorizer=pieces, negations=(), random_state=np.random.RandomState(0))
+    assert result.settings["n_texts"] == 200
+    assert set(result.table["segment"]) == {"a", "b"}
+    assert result.mentions(["配送が遅い"]).to_numpy().any()
 
 
 def test_texts_without_words():
