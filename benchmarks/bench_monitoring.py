@@ -1,6 +1,6 @@
 """Segments over time: identity, split migration and migration beside what was simulated.
 
-    python benchmarks/bench_monitoring.py [--quick]
+    python benchmarks/bench_monitoring.py [--quick] [--seed N] [--only identity|split|migration|speed]
 
 Identity: 100 simulations each; one counts only if the fate of every segment is right. Assignments: 400 to 2,000
 customers, 3 to 8 segments of unequal size, codes and names permuted, 10 % of the customers in the segment of somebody
@@ -34,6 +34,7 @@ from segmentation.segmenters import HDBSCANSegmenter, KMeansSegmenter, RFMSegmen
 
 FAILURES: list[str] = []
 KINDS = ("permuted", "split", "merged", "vanished")
+SEED = 0
 
 
 def verdict(name: str, value: float, low: float, high: float, digits: int = 1) -> None:
@@ -200,17 +201,17 @@ def identity(n: int, quick: bool) -> None:
     low = 98 - slack(0.02, n, quick)
     verdict("refit on identical data: ids that did not continue", identical_refits(), 0, 0)
     for kind in KINDS:
-        right = sum(right_fates(*assignments(kind, np.random.default_rng([1, s]))) for s in range(n))
+        right = sum(right_fates(*assignments(kind, np.random.default_rng([1, s + SEED]))) for s in range(n))
         verdict(f"assignments, {kind}", 100 * right / n, low, 100)
     for kind in KINDS:
-        right = sum(right_refit(kind, np.random.default_rng([2, s]), False) for s in range(n))
+        right = sum(right_refit(kind, np.random.default_rng([2, s + SEED]), False) for s in range(n))
         verdict(f"refits of k-means, {kind}", 100 * right / n, low, 100)
     for kind in KINDS:
-        right = sum(right_refit(kind, np.random.default_rng([3, s]), True) for s in range(n))
+        right = sum(right_refit(kind, np.random.default_rng([3, s + SEED]), True) for s in range(n))
         verdict(f"different customers, by centres, {kind}", 100 * right / n, low, 100)
     wrong, trials = 0, 10 * n
     for s in range(trials):
-        rng = np.random.default_rng([4, s])
+        rng = np.random.default_rng([4, s + SEED])
         k = int(rng.integers(2, 9))
         shares = np.append(rng.uniform(0.3, 0.9), rng.dirichlet(np.ones(k - 1)))
         shares[1:] *= 1 - shares[0]
@@ -223,7 +224,7 @@ def adding_up(n: int) -> None:
     print("\nSplit migration                                              figure   limit")
     worst = 0.0
     for s in range(n):
-        rng = np.random.default_rng([5, s])
+        rng = np.random.default_rng([5, s + SEED])
         then = people(CORNERS, [60] * 5, rng)
         now = (then + rng.normal(0, 2, then.shape)).iloc[30:]
         now = pd.concat([now, people(CORNERS[:2], [30, 30], rng, 9000)])
@@ -274,7 +275,7 @@ def moving(n: int, quick: bool) -> None:
     print("\nMigration                                                   percent   limit")
     hits = total = 0
     for s in range(n):
-        first, second = history(600, 2, np.random.default_rng([6, s]))
+        first, second = history(600, 2, np.random.default_rng([6, s + SEED]))
         table = migration(first, second, level=0.95).table
         truth = [RATES[int(a[1]), int(b[1])] for a, b in zip(table["from"], table["to"], strict=True)]
         hits += ((table["rate_low"] <= truth) & (truth <= table["rate_high"])).sum()
@@ -290,7 +291,7 @@ def moving(n: int, quick: bool) -> None:
         size = 150 if "thin" in name else 1000 if "power" in name else 400
         found = 0
         for s in range(n):
-            tables = history(size, 4, np.random.default_rng([7, s]), **options)
+            tables = history(size, 4, np.random.default_rng([7, s + SEED]), **options)
             result = migration(tables, random_state=s, **settings)
             found += result.stationarity["p_value"].iloc[0] <= 0.05
         error = 200 * np.sqrt(
@@ -299,7 +300,7 @@ def moving(n: int, quick: bool) -> None:
         verdict(f"{name}, of {n}", 100 * found / n, low - (slack(0.1, n, quick) if low else 0), min(100, high + error))
     hits = total = 0
     for s in range(n):
-        tables = history(600, 6, np.random.default_rng([8, s]))
+        tables = history(600, 6, np.random.default_rng([8, s + SEED]))
         ahead = migration(tables[:4], n_simulations=19).ahead(2, rates="pooled", level=0.9, n_draws=500, random_state=s)
         for step in (1, 2):
             seen = tables[3 + step].value_counts().reindex(["s0", "s1", "s2"]).fillna(0)
@@ -335,15 +336,23 @@ def speed(quick: bool) -> None:
 
 
 def main() -> int:
+    global SEED
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--seed", type=int, default=0, help="other simulations: this is added to their numbers")
+    parser.add_argument("--only", choices=["identity", "split", "migration", "speed"])
+    given = parser.parse_args()
+    quick, SEED = given.quick, given.seed
     warnings.simplefilter("ignore", SegmentationWarning)
     start = time.perf_counter()
-    identity(40 if quick else 100, quick)
-    adding_up(5 if quick else 30)
-    moving(60 if quick else 500, quick)
-    speed(quick)
+    for name, task in {
+        "identity": lambda: identity(40 if quick else 100, quick),
+        "split": lambda: adding_up(5 if quick else 30),
+        "migration": lambda: moving(60 if quick else 500, quick),
+        "speed": lambda: speed(quick),
+    }.items():
+        if given.only in (None, name):
+            task()
     end = f"beyond a limit: {'; '.join(FAILURES)}" if FAILURES else "all within limits"
     print(f"\n{time.perf_counter() - start:.0f} s; {end}")
     return bool(FAILURES)

@@ -6,8 +6,10 @@ from segmentation.monitoring._decompose_result import ChangeDecomposition
 from segmentation.monitoring._drift import feature_drift
 from segmentation.monitoring._drift_display import DriftDisplay
 from segmentation.monitoring._drift_quality import SegmentQuality, segment_quality
+from segmentation.monitoring._drift_quality_display import SegmentQualityDisplay
 from segmentation.monitoring._drift_report import DriftReport
 from segmentation.monitoring._drift_segments import SegmentDrift, segment_drift
+from segmentation.monitoring._drift_segments_display import SegmentDriftDisplay
 from segmentation.monitoring._ledger import ReturnLedger
 from segmentation.monitoring._ledger_errors import LedgerBusyError, LedgerError
 from segmentation.monitoring._ledger_import import LedgerImport
@@ -21,6 +23,7 @@ from segmentation.monitoring._migration_result import Migration
 from segmentation.monitoring._refit import refit
 from segmentation.monitoring._refit_segmenter import ContinuedSegmenter
 from segmentation.monitoring._refresh import recommend_refresh
+from segmentation.monitoring._refresh_display import RefreshDisplay
 from segmentation.monitoring._refresh_result import RefreshAdvice
 from segmentation.monitoring._retention import retention
 from segmentation.monitoring._retention_display import RetentionDisplay
@@ -45,13 +48,16 @@ __all__ = [
     "MigrationDisplay",
     "MigrationHistory",
     "RefreshAdvice",
+    "RefreshDisplay",
     "Retention",
     "RetentionDisplay",
     "ReturnLedger",
     "ReturnsDisplay",
     "SegmentDrift",
+    "SegmentDriftDisplay",
     "SegmentMatch",
     "SegmentQuality",
+    "SegmentQualityDisplay",
     "SplitMigration",
     "SplitMigrationDisplay",
     "WaterfallDisplay",

@@ -9,17 +9,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from segmentation._format import column_difference, count, name_some, nearest
-from segmentation._frames import is_frame, kind_of
-from segmentation._validation import as_customers
-from segmentation.assignment import UNASSIGNED, as_assignment
-from segmentation.exceptions import AssignmentError, ColumnError, CustomerTableError
+from segmentation._format import count, name_some
+from segmentation.exceptions import CustomerTableError
+from segmentation.monitoring._decompose_input import (
+    check_parameters,
+    checked_kind,
+    metric_table,
+    names_of,
+    one_date_only,
+    segments_of,
+    used_segments,
+)
 from segmentation.monitoring._decompose_result import ChangeDecomposition
 from segmentation.monitoring._decompose_states import State, Sums, components_of, overall, resampled, sums_of
+from segmentation.monitoring._inputs import unlike_ids
 
 __all__ = ["decompose_change"]
 
-KINDS = ("mean", "total", "ratio")
 # With fewer customers in common, "came" and "went" would be about nearly everybody and say nothing of segments.
 SAME_FROM = 0.5
 
@@ -92,7 +98,7 @@ def decompose_change(
     This is Kitagawa's (1955) symmetric decomposition, for two factors the Shapley value. :math:`\bar M` cancels in the
     sum and lets a segment's mix say whether its growth raises or lowers the average. A total is
     :math:`\sum_s N w_s m_s`; size (:math:`N`), mix and within are the Shapley values of the three factors. A segment
-    that is empty at one date has the metric of the other there: all its change is mix.
+    that is empty at one date, or whose denominator is 0 there, has the metric of the other date: its change is mix.
 
     Steps, in this order: *exits* (customers of `before` only leave), mix and within (of those who stay, by the old
     definition), *definition* (those who stay, after, are put in the new segments), *entries* (customers of `after` only
@@ -117,20 +123,21 @@ def decompose_change(
     >>> change.table["estimate"].round(2).to_dict()
     {'exits': 0.0, 'mix': 9.75, 'within': 1.25, 'definition': 0.0, 'entries': 0.0, 'total': 11.0}
     """
-    kind = _kind(kind, denominator)
-    _check(level, n_resamples)
-    tables = [_table(frame, name, metric, denominator) for frame, name in ((before, "before"), (after, "after"))]
-    said = [note for table, note in tables if note]
+    kind = checked_kind(kind, denominator)
+    check_parameters(level, n_resamples)
+    tables = [metric_table(frame, name, metric, denominator) for frame, name in ((before, "before"), (after, "after"))]
+    said = [note for table, _, note in tables if note]
     then, now = tables[0][0], tables[1][0]
-    old, new = _segment(then["segment"], None, "before"), _segment(now["segment"], None, "after")
+    said += unlike_ids(then.index, now.index)
+    old, new = segments_of(then["segment"], None, "before"), segments_of(now["segment"], None, "after")
     crossed = {
-        "after_old": None if after_old is None else _segment(after_old, now.index, "after_old"),
-        "before_new": None if before_new is None else _segment(before_new, then.index, "before_new"),
+        "after_old": None if after_old is None else segments_of(after_old, now.index, "after_old"),
+        "before_new": None if before_new is None else segments_of(before_new, then.index, "before_new"),
     }
     if before_new is not None and after_old is None:
         raise ValueError("before_new needs after_old beside it: without it nothing tells definitions from customers.")
-    names = _names([old, new, *(column for column in crossed.values() if column is not None)])
-    used = _used(of, names)
+    names = names_of([old, new, *(column for column in crossed.values() if column is not None)])
+    used = used_segments(of, names)
     stay = then.index.intersection(now.index)
     in_both = len(stay) / max(len(then), len(now))
     together = separate is False or (separate is None and in_both < SAME_FROM)
@@ -138,6 +145,8 @@ def decompose_change(
         raise CustomerTableError(
             "separate=True: no customer is in both tables; with different customers use separate=False."
         )
+    if not together:
+        said += one_date_only(then.index, now.index, tables[0][1], tables[1][1])
     states, n_customers = _states(then, now, old, new, crossed, stay, names, together=together)
     sums = dict(zip(states, sums_of(list(states.values()), len(names), n_customers, used), strict=True))
     _refuse_nothing(sums, kind, of)
@@ -169,85 +178,6 @@ def decompose_change(
     return ChangeDecomposition(
         table, segments, ends[0], ends[1], settings, tuple(said + _remarks(settings, sums, names, used))
     )
-
-
-def _kind(kind: Any, denominator: Any) -> str:
-    found = kind if kind is not None else "mean" if denominator is None else "ratio"
-    if found not in KINDS:
-        close = nearest(found, KINDS)
-        raise ValueError(f"kind must be one of {name_some(KINDS)}, got {found!r}.{f' {close[0]!r}?' if close else ''}")
-    if (found == "ratio") != (denominator is not None):
-        raise ValueError(f"a denominator belongs to kind='ratio' and only to it, got {found!r} and {denominator!r}.")
-    return str(found)
-
-
-def _check(level: Any, n_resamples: Any) -> None:
-    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
-        raise ValueError(f"level must be a number between 0 and 1, got {level!r}.")
-    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer) or n_resamples < 99:
-        raise ValueError(f"n_resamples must be a whole number of at least 99, got {n_resamples!r}.")
-
-
-def _table(frame: Any, name: str, metric: Any, denominator: Any) -> tuple[pd.DataFrame, str]:
-    """Return ``segment``, ``above`` and ``below`` of the customers that have a metric, and who was left out."""
-    if not is_frame(frame):
-        raise TypeError(f"{name} must be a table with one row per customer, got {kind_of(frame)}.")
-    table = as_customers(frame)
-    needed = ["segment", metric, *([] if denominator is None else [denominator])]
-    if any(column not in table.columns for column in needed):
-        raise ColumnError(f"{name} {column_difference(needed, list(table.columns))}.")
-    result = table[["segment"]].copy()
-    result["above"] = _numbers(table[metric], metric, name)
-    result["below"] = 1.0 if denominator is None else _numbers(table[denominator], denominator, name)
-    there = result["above"].notna() & result["below"].notna()
-    negative = result.index[there & (result["below"] < 0)]
-    if len(negative):
-        raise ColumnError(f"the denominator {denominator!r} of {name} is negative for {name_some(negative)}.")
-    if not there.any():
-        raise CustomerTableError(f"nobody in {name} has a value of {metric!r}.")
-    n_out = int((~there).sum())
-    return result[there], f"{count(n_out, 'customer')} of {name} without a metric left out." if n_out else ""
-
-
-def _numbers(column: pd.Series[Any], label: Any, name: str) -> NDArray[np.float64]:
-    try:
-        if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_datetime64_any_dtype(column.dtype):
-            raise TypeError(str(column.dtype))
-        values: NDArray[np.float64] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise ColumnError(f"{label!r} of {name} must hold numbers, it is {column.dtype}.") from error
-    if np.isinf(values).any():
-        raise CustomerTableError(f"{label!r} of {name} is infinite for {name_some(column.index[np.isinf(values)])}.")
-    return values
-
-
-def _segment(assignment: Any, index: pd.Index | None, name: str) -> pd.Series[Any]:
-    segment: pd.Series[Any] = as_assignment(assignment)["segment"]
-    if index is None:
-        return segment
-    unknown = index.difference(segment.index)
-    if len(unknown):
-        raise CustomerTableError(f"{name} lacks {count(len(unknown), 'customer')} with a metric: {name_some(unknown)}.")
-    return segment.reindex(index)
-
-
-def _names(columns: Sequence[pd.Series[Any]]) -> list[str]:
-    """Return all names, in the order of the definitions, "unassigned" last and only where somebody is."""
-    names = dict.fromkeys(str(name) for column in columns for name in column.cat.categories if name != UNASSIGNED)
-    anybody = any((column == UNASSIGNED).any() for column in columns)
-    return [*names, *([UNASSIGNED] if anybody else [])]
-
-
-def _used(of: Any, names: list[str]) -> NDArray[np.bool_]:
-    if of is None:
-        return np.ones(len(names), dtype=bool)
-    wanted = [of] if isinstance(of, str) else list(of)
-    unknown = [name for name in wanted if name not in names]
-    if unknown or not wanted:
-        close = nearest(unknown[0], names) if unknown else []
-        hint = f" Did you mean {name_some(close)}?" if close else ""
-        raise AssignmentError(f"of must name segments, got {name_some(unknown)}; there are {name_some(names)}.{hint}")
-    return np.isin(np.array(names, dtype=object), np.array(wanted, dtype=object))
 
 
 def _states(
@@ -358,5 +288,9 @@ def _remarks(settings: dict[str, Any], sums: dict[str, Sums], names: list[str], 
     gone = [name for name, odd in zip(names, empty & used, strict=True) if odd]
     if gone:
         said.append(f"{name_some(gone)} {'is' if len(gone) == 1 else 'are'} empty at one date: the change is all mix.")
+    loose = np.any([(s.below[0] <= 0) & (s.above[0] != 0) for s in sums.values()], axis=0) & used
+    if settings["kind"] == "ratio" and loose.any():
+        held = name_some(name for name, odd in zip(names, loose, strict=True) if odd)
+        said.append(f"the denominator of {held} is 0 at a date, its {settings['metric']!r} is not: this is mix.")
     said.append("shares of the change say where it arose, not why.")
     return said

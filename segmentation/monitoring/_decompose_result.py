@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count, number, percent
+from segmentation._results import plain
+from segmentation.monitoring._whole_html import whole_html
 
 __all__ = ["ChangeDecomposition"]
 
@@ -50,15 +52,17 @@ class ChangeDecomposition:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that can be written as JSON."""
-        table, segments = (frame.astype(object).where(frame.notna(), None) for frame in (self.table, self.segments))
-        return {
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "before": self.before,
-            "after": self.after,
-            "components": table.to_dict("index"),
-            "segments": segments.to_dict("index"),
-        }
+        facts: dict[str, Any] = plain(
+            {
+                "settings": self.settings,
+                "warnings": self.warnings,
+                "before": self.before,
+                "after": self.after,
+                "components": self.table.to_dict("index"),
+                "segments": self.segments.to_dict("index"),
+            }
+        )
+        return facts
 
     def _headline(self) -> str:
         metric, kind, of = self.settings["metric"], self.settings["kind"], self.settings["of"]
@@ -89,7 +93,7 @@ class ChangeDecomposition:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)
-        tables = f"{self.table.round(4).to_html()}{self.segments.round(4).to_html()}"
+        tables = f"{whole_html(self.table.round(4))}{whole_html(self.segments.round(4))}"
         return f"<p>{html.escape(self._headline())}</p>{tables}{notes}"
 
     def plot(self, ax: Any = None, *, by: str = "component") -> Any:

@@ -116,11 +116,18 @@ def _weights(sums: Sums) -> Floats:
     return _over(sums.below, sums.below.sum(axis=1, keepdims=True))
 
 
+def _loose(sums: Sums) -> Floats:
+    """Return what segments whose denominator is 0 add to the metric: no share and no metric of theirs shows it."""
+    all_below = sums.below.sum(axis=1, keepdims=True)
+    result: Floats = np.where(sums.below > 0, 0.0, np.nan_to_num(_over(sums.above, all_below)))
+    return result
+
+
 def _contributions(sums: Sums, kind: str, centre: Floats) -> Floats:
     """Return what each segment contributes to the metric; to a mean, above what an average segment would."""
     if kind == "total":
         return sums.above
-    return _weights(sums) * (np.nan_to_num(_over(sums.above, sums.below)) - centre[:, None])
+    return _weights(sums) * (np.nan_to_num(_over(sums.above, sums.below)) - centre[:, None]) + _loose(sums)
 
 
 def _behaviour(first: Sums, second: Sums, kind: str, centre: Floats) -> dict[str, Floats]:
@@ -129,7 +136,7 @@ def _behaviour(first: Sums, second: Sums, kind: str, centre: Floats) -> dict[str
         one, two = _rates(first, second, "below")
         share = _weights(first), _weights(second)
         return {
-            "mix": (share[1] - share[0]) * ((one + two) / 2 - centre[:, None]),
+            "mix": (share[1] - share[0]) * ((one + two) / 2 - centre[:, None]) + _loose(second) - _loose(first),
             "within": (share[0] + share[1]) / 2 * (two - one),
         }
     one, two = _rates(first, second, "n")

@@ -15,9 +15,11 @@ from segmentation._validation import as_customers
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import ColumnError, CustomerTableError
 from segmentation.monitoring._drift_encode import Encoded, encode
-from segmentation.monitoring._drift_measures import MEASURES, GammaNull, measures
+from segmentation.monitoring._drift_measures import GammaNull, measures
 from segmentation.monitoring._drift_null import Panel, Rows, draws_of_gaps, panels_of
 from segmentation.monitoring._drift_report import DriftReport
+from segmentation.monitoring._drift_table import bins_table, drift_row, remarks_of
+from segmentation.monitoring._inputs import unlike_ids
 
 __all__ = ["feature_drift"]
 
@@ -118,6 +120,8 @@ def feature_drift(
     _check(n_bins, alpha, n_draws)
     before, after = _table(reference, "reference"), _table(current, "current")
     names, warnings = _columns(before, after, columns)
+    if same_customers is not False:
+        warnings += unlike_ids(before.index, after.index)
     if same_customers is None:
         same_customers = True
     features = [encode(before[name], after[name], name, n_bins) for name in names]
@@ -146,9 +150,7 @@ def feature_drift(
     cut = float(np.sort(least)[rank]) if rank >= 0 else -np.inf
     table = pd.DataFrame(
         [
-            _row(
-                panel, features[panel.feature], segments, p, alpha, values, null.limit(cut), rows, strata, before, after
-            )
+            drift_row(panel, features[panel.feature], segments, p, alpha, values, null.limit(cut), rows, strata)
             for panel, p, values, null in zip(panels, adjusted, found, nulls, strict=True)
         ]
     )
@@ -166,9 +168,9 @@ def feature_drift(
     }
     return DriftReport(
         table if within is not None else table.drop(columns="segment"),
-        _bins(panels, features, segments),
+        bins_table(panels, features, segments),
         settings,
-        tuple(warnings + _remarks(features, rows, alpha, n_draws)),
+        tuple(warnings + remarks_of(features, alpha, n_draws)),
     )
 
 
@@ -197,11 +199,13 @@ def _columns(before: pd.DataFrame, after: pd.DataFrame, columns: Any) -> tuple[l
     names = list(before.columns) if columns is None else list(columns)
     if not names:
         raise ColumnError("there is no column to compare.")
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ColumnError(f"columns names some twice: {name_some(twice)}.")
     for table, where in ((before, "the reference"), (after, "the current table")):
         if any(name not in table.columns for name in names):
             raise ColumnError(
-                f"{where} {column_difference(names, list(table.columns))}. A feature that is gone cannot be compared: "
-                "name those to compare with columns=."
+                f"{where} lacks columns; {column_difference(names, list(table.columns))}. A feature that is gone "
+                "cannot be compared: name those to compare with columns=."
             )
     extra = [name for name in after.columns if name not in before.columns] if columns is None else []
     said = f"{count(len(extra), 'column')} only in the current table, not compared: {name_some(extra)}."
@@ -261,108 +265,3 @@ def _drawn(
         ]
         found.append(np.stack(chunk, axis=1))
     return np.concatenate(found)
-
-
-def _row(
-    panel: Panel,
-    feature: Encoded,
-    segments: list[str],
-    p: float,
-    alpha: float,
-    values: NDArray[np.float64],
-    limits: NDArray[np.float64],
-    rows: Rows,
-    strata: NDArray[np.int64],
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-) -> dict[str, Any]:
-    shares = _shares(panel)
-    inside = strata == panel.segment
-    levels = _new_levels(feature, before, after, inside, rows) if feature.kind == "categorical" else 0
-    row: dict[str, Any] = {
-        "feature": feature.name,
-        "segment": segments[panel.segment] if segments else "",
-        "kind": feature.kind,
-        "drifted": bool(p <= alpha),
-        "p_adjusted": float(p),
-    }
-    for measure, value, limit in zip(MEASURES, values, limits, strict=True):
-        row |= {measure: float(value), f"{measure}_limit": float(limit)}
-    return row | {
-        "superiority": _superiority(*shares) if feature.kind == "numeric" else np.nan,
-        "missing_reference": float(shares[0][-1]),
-        "missing_current": float(shares[1][-1]),
-        "n_new_levels": levels,
-        "n_reference": int(panel.sizes[0]),
-        "n_current": int(panel.sizes[1]),
-        "what": _what(panel, feature),
-    }
-
-
-def _shares(panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    total = sum(panel.sizes)
-    before = np.clip(panel.pooled - panel.gap * panel.sizes[1] / total, 0.0, 1.0)
-    return before, np.clip(panel.pooled + panel.gap * panel.sizes[0] / total, 0.0, 1.0)
-
-
-def _superiority(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
-    """Return the chance that a known value of the second exceeds one of the first, ties counting half."""
-    p, q = before[:-1], after[:-1]
-    if p.sum() <= 0 or q.sum() <= 0:
-        return float("nan")
-    return float(((np.cumsum(p) - p / 2) / p.sum() * q / q.sum()).sum())
-
-
-def _new_levels(
-    feature: Encoded, before: pd.DataFrame, after: pd.DataFrame, inside: NDArray[np.bool_], rows: Rows
-) -> int:
-    present = [np.unique(feature.codes[inside & (rows.is_current == now)]) for now in (False, True)]
-    fresh = np.setdiff1d(present[1], present[0])
-    return int((fresh != feature.missing).sum())
-
-
-def _wide(shares: NDArray[np.float64], feature: Encoded) -> NDArray[np.float64]:
-    return np.bincount(feature.coarse, weights=shares, minlength=len(feature.labels)).astype(np.float64)
-
-
-def _what(panel: Panel, feature: Encoded) -> str:
-    """Say which bin changed most."""
-    before, after = (_wide(shares, feature) for shares in _shares(panel))
-    change = after - before
-    most = int(np.abs(change).argmax())
-    text = f"{feature.labels[most]}: {before[most]:.1%} to {after[most]:.1%}".replace("%", " %")
-    if feature.new_levels and feature.kind == "categorical" and feature.labels[most] in feature.new_levels:
-        text += " (new)"
-    return text
-
-
-def _bins(panels: Sequence[Panel], features: Sequence[Encoded], segments: list[str]) -> pd.DataFrame:
-    parts = []
-    for panel in panels:
-        feature = features[panel.feature]
-        before, after = (_wide(shares, feature) for shares in _shares(panel))
-        part = pd.DataFrame(
-            {"feature": feature.name, "bin": feature.labels, "share_reference": before, "share_current": after}
-        )
-        if segments:
-            part.insert(1, "segment", segments[panel.segment])
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _remarks(features: Sequence[Encoded], rows: Rows, alpha: float, n_draws: int) -> list[str]:
-    said = []
-    fresh = {feature.name: feature.new_levels for feature in features if feature.new_levels}
-    for name, levels in list(fresh.items())[:5]:
-        said.append(
-            f"{name!r} has {count(len(levels), 'level')} that the reference does not have: {name_some(levels)}."
-        )
-    if len(fresh) > 5:
-        said.append(f"{count(len(fresh) - 5, 'more feature has', 'more features have')} levels that are new.")
-    if alpha * (n_draws + 1) < 1:
-        said.append(f"{n_draws} draws cannot show a chance below {1 / (n_draws + 1):.3g}: nothing can be found.")
-    said.append(
-        "what moves everybody at once, such as a season or a promotion, is drift here; compare equal seasons where "
-        "there are any."
-    )
-    return said

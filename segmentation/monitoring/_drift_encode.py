@@ -20,7 +20,8 @@ GRID = 128
 FEWEST = 5
 MOST_LEVELS = 50
 SPREAD_OUT = 0.5
-TIMES = "mMO"
+# Bins that are no level; a level that is called so is written in quotation marks.
+OWN_BINS = ("rare levels", "missing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +147,9 @@ def _levels(reference: pd.Series[Any], current: pd.Series[Any], name: Any, small
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     common = counts / len(both) * smaller >= FEWEST
     place = np.where(common, np.cumsum(common) - 1, common.sum())
-    labels = [level for level, keep in zip(levels, common, strict=True) if keep]
+    labels = [repr(level) if level in OWN_BINS else level for level, keep in zip(levels, common, strict=True) if keep]
     if not common.all():
-        labels.append("rare levels")
+        labels.append(OWN_BINS[0])
     coarse = np.r_[place, len(labels)].astype(np.int64)
     seen = [set(text.dropna()) for text in texts]
     codes = np.where(codes < 0, len(levels), codes).astype(np.int64)
@@ -158,7 +159,7 @@ def _levels(reference: pd.Series[Any], current: pd.Series[Any], name: Any, small
         codes,
         len(levels) + 1,
         coarse,
-        [*labels, "missing"],
+        [*labels, OWN_BINS[1]],
         sorted(seen[1] - seen[0]),
         sorted(seen[0] - seen[1]),
     )

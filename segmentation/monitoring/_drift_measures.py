@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gamma
 
-__all__ = ["MEASURES", "chance_of_measures", "measures"]
+__all__ = ["MEASURES", "GammaNull", "measures"]
 
 MEASURES = ("psi", "jensen_shannon", "ks", "chi2")
 # Added to every count before logarithms are taken: an empty bin would make PSI infinite (Jeffreys' prior).
@@ -144,8 +144,3 @@ class GammaNull:
         """Return the value of each measure that chance exceeds so rarely."""
         found = gamma.isf(np.exp(log_chance), self.shape, scale=self.scale) ** (1 / POWERS)
         return np.where(self.moves, found, np.nan)
-
-
-def chance_of_measures(draws: Any) -> GammaNull:
-    """Return what chance gives, from draws of shape (n_draws, 4)."""
-    return GammaNull(draws)

@@ -13,10 +13,13 @@ from scipy.stats import fisher_exact, norm
 
 from segmentation._format import column_difference, count, name_some, percent
 from segmentation._frames import is_frame, kind_of
+from segmentation._results import plain
 from segmentation._validation import as_customers
 from segmentation.assignment import as_assignment
 from segmentation.exceptions import ColumnError, CustomerTableError
+from segmentation.monitoring._inputs import date_label
 from segmentation.monitoring._match_evidence import holm
+from segmentation.monitoring._whole_html import whole_html
 
 __all__ = ["SegmentQuality", "segment_quality"]
 
@@ -50,23 +53,23 @@ class SegmentQuality:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that can be written as JSON."""
-        plain = self.table.astype(object).where(self.table.notna(), None)
-        return {"settings": dict(self.settings), "warnings": list(self.warnings), "table": plain.to_dict("records")}
+        facts: dict[str, Any] = plain({"settings": self.settings, "warnings": self.warnings, "table": self.table})
+        return facts
 
     def _headline(self) -> str:
         return (
             f"Data quality of {count(self.settings['n_features'], 'feature')} by segment over "
             f"{count(self.settings['n_periods'], 'period')}: missingness changed in {len(self.changed)} of "
-            f"{self.settings['n_tests']} comparisons with {self.settings['first']}"
+            f"{self.settings['n_tests']} comparisons with {date_label(self.settings['first'])}"
         )
 
     def __str__(self) -> str:
         lines = [self._headline()]
         for _, row in self.changed.sort_values("p_adjusted", kind="stable").head(SHOWN).iterrows():
             lines.append(
-                f"  {row['period']}, {row['segment']}: {row['feature']!r} missing for {percent(row['missing'])} "
-                f"({percent(row['missing_low'])} to {percent(row['missing_high'])}), at first "
-                f"{percent(row['missing_first'])}"
+                f"  {date_label(row['period'])}, {row['segment']}: {row['feature']!r} missing for "
+                f"{percent(row['missing'])} ({percent(row['missing_low'])} to {percent(row['missing_high'])}), at "
+                f"first {percent(row['missing_first'])}"
             )
         if len(self.changed) > SHOWN:
             lines.append(f"  ... {len(self.changed) - SHOWN} more in .changed")
@@ -76,7 +79,14 @@ class SegmentQuality:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)
-        return f"<p>{html.escape(self._headline())}</p>{self.table.round(4).to_html(index=False)}{notes}"
+        table = self.table.assign(period=self.table["period"].map(date_label)).round(4)
+        return f"<p>{html.escape(self._headline())}</p>{whole_html(table, index=False)}{notes}"
+
+    def plot(self, ax: Any = None, *, period: Any = None) -> Any:
+        """Draw the shares missing by segment and feature, see `SegmentQualityDisplay`; return the axes."""
+        from segmentation.monitoring._drift_quality_display import SegmentQualityDisplay
+
+        return SegmentQualityDisplay.from_quality(self, period=period).plot(ax).ax_
 
 
 def segment_quality(
@@ -87,8 +97,9 @@ def segment_quality(
     Parameters
     ----------
     periods : mapping of period to (features, assignment)
-        In their order; at least two. The columns are those of the first period's features. Customers without a segment
-        in the assignment are left out and counted; "unassigned" is a segment here.
+        In their order; at least two. The columns are those of the first period's features; others are named in the
+        warnings. Customers of one of the two tables only are left out and counted; "unassigned" is a segment here. An
+        infinite value counts as missing, and is counted.
     level : float, default=0.9
         Level of the (Wilson) intervals.
     alpha : float, default=0.05
@@ -136,15 +147,21 @@ def segment_quality(
         table, assignment = as_customers(pair[0]), as_assignment(pair[1])
         columns = columns or list(table.columns)
         if any(name not in table.columns for name in columns) or not columns:
-            raise ColumnError(f"period {period!r} {column_difference(columns, list(table.columns))}.")
+            raise ColumnError(f"period {period!r} lacks columns; {column_difference(columns, list(table.columns))}.")
         together = table.index.intersection(assignment.index)
         if not len(together):
-            raise CustomerTableError(f"no customer of period {period!r} is in features and assignment.")
-        if len(together) < len(table):
-            left = count(len(table) - len(together), "customer")
-            warnings.append(f"{period}: {left} without a segment left out.")
+            raise CustomerTableError(
+                f"no customer of period {period!r} is in features and assignment: ids {name_some(table.index)} and "
+                f"{name_some(assignment.index)}. Do both use the same ids?"
+            )
         segment = assignment.loc[together, "segment"].astype(object).map(str)
-        parts.append(_counts(period, table.loc[together, columns], segment))
+        known, said = _finite(table.loc[together, columns])
+        for n, what in ((len(table), "segment"), (len(assignment), "features")):
+            said += [f"{count(n - len(together), 'customer')} without {what} left out"] if n > len(together) else []
+        extra = [name for name in table.columns if name not in columns]
+        said += [f"columns that the first period does not have are not looked at: {name_some(extra)}"] if extra else []
+        warnings += [f"{date_label(period)}: {text}." for text in said]
+        parts.append(_counts(period, known, segment))
     result = pd.concat(parts, ignore_index=True)
     result, n_tests = _compared(result, next(iter(periods)), level, alpha)
     settings = {
@@ -155,11 +172,38 @@ def segment_quality(
         "n_features": len(columns),
         "n_tests": n_tests,
     }
-    fresh = result["missing_first"].isna() & (result["period"] != settings["first"])
+    at_first = result["period"] == settings["first"]
+    fresh = result["missing_first"].isna() & ~at_first
     if fresh.any():
         names = name_some(result.loc[fresh, "segment"].unique())
         warnings.append(f"segments that the first period does not have are not compared: {names}.")
+    for period in list(periods)[1:]:
+        there = set(result.loc[result["period"] == period, "segment"])
+        gone = [name for name in result.loc[at_first, "segment"].unique() if name not in there]
+        if gone:
+            warnings.append(f"{date_label(period)}: segments of the first period without customers: {name_some(gone)}.")
     return SegmentQuality(result, settings, tuple(warnings))
+
+
+def _finite(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with infinite values as missing ones, and say where they were."""
+    said, columns = [], {}
+    for name, column in table.items():
+        if pd.api.types.is_float_dtype(column.dtype):
+            infinite = np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan))
+            if infinite.any():
+                said.append(f"{name!r} is infinite for {count(int(infinite.sum()), 'customer')}, counted as missing")
+                column = column.mask(infinite)
+        columns[name] = column
+    return pd.DataFrame(columns, index=table.index), said
+
+
+def _different(column: pd.Series[Any]) -> int:
+    """Count different known values, also of lists and the like, by what they look like."""
+    try:
+        return int(column.nunique())
+    except TypeError:
+        return int(column.dropna().map(repr).nunique())
 
 
 def _counts(period: Any, table: pd.DataFrame, segment: pd.Series[Any]) -> pd.DataFrame:
@@ -170,7 +214,7 @@ def _counts(period: Any, table: pd.DataFrame, segment: pd.Series[Any]) -> pd.Dat
             "feature": column,
             "n_customers": len(part),
             "n_missing": int(part[column].isna().sum()),
-            "n_different": int(part[column].nunique()),
+            "n_different": _different(part[column]),
         }
         for name, part in table.groupby(segment.to_numpy(), sort=True)
         for column in table.columns

@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count, percent
+from segmentation._results import plain
 from segmentation.monitoring._drift_measures import MEASURES
+from segmentation.monitoring._whole_html import whole_html
 
 __all__ = ["DriftReport"]
 
@@ -54,13 +56,11 @@ class DriftReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that can be written as JSON."""
-        plain = self.table.astype(object).where(self.table.notna(), None)
-        return {
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "drifted": [str(name) for name in self.drifted],
-            "table": plain.to_dict("records"),
-        }
+        drifted = [str(name) for name in self.drifted]
+        facts: dict[str, Any] = plain(
+            {"settings": self.settings, "warnings": self.warnings, "drifted": drifted, "table": self.table}
+        )
+        return facts
 
     def _headline(self) -> str:
         n_features, both = self.table["feature"].nunique(), self.settings["n_both"]
@@ -71,13 +71,10 @@ class DriftReport:
             f"both; false alarms in at most {percent(self.settings['alpha'])} of reports)"
         )
 
-    def _short(self) -> pd.DataFrame:
+    def __str__(self) -> str:
         columns = ["feature", *(["segment"] if self.settings["within"] else []), "drifted", "p_adjusted"]
         columns += ["psi", "psi_limit", "jensen_shannon", "ks", "superiority", "what"]
-        return self.ranked[columns].round(3).fillna({"ks": "", "superiority": ""})
-
-    def __str__(self) -> str:
-        short = self.ranked[self._short().columns].head(SHOWN).copy()
+        short = self.ranked[columns].head(SHOWN).copy()
         for name in ("p_adjusted", "psi", "psi_limit", "jensen_shannon", "ks", "superiority"):
             short[name] = [("" if pd.isna(value) else f"{value:.3f}") for value in short[name]]
         lines = [self._headline(), *(f"  {line}" for line in short.to_string(index=False).splitlines())]
@@ -89,7 +86,7 @@ class DriftReport:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)
-        table = self.ranked.round(3).to_html(index=False, na_rep="")
+        table = whole_html(self.ranked.round(3), index=False)
         return f"<p>{html.escape(self._headline())}</p>{table}{notes}"
 
     def plot(self, ax: Any = None) -> Any:

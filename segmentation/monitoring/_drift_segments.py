@@ -13,10 +13,12 @@ from scipy.stats import norm
 
 from segmentation._format import count, name_some, number, percent
 from segmentation._frames import kind_of
-from segmentation._validation import as_customers
+from segmentation._results import plain
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import CustomerTableError
 from segmentation.monitoring._drift_null import Rows
+from segmentation.monitoring._inputs import customer_values, unlike_ids
+from segmentation.monitoring._whole_html import whole_html
 
 __all__ = ["SegmentDrift", "segment_drift"]
 
@@ -51,16 +53,16 @@ class SegmentDrift:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that can be written as JSON."""
-        plain = self.table.astype(object).where(self.table.notna(), None)
-        return {"settings": dict(self.settings), "warnings": list(self.warnings), "table": plain.to_dict("records")}
+        facts: dict[str, Any] = plain({"settings": self.settings, "warnings": self.warnings, "table": self.table})
+        return facts
 
     def _headline(self) -> str:
         settings = self.settings
         n_segments = self.table["segment"].nunique()
         return (
-            f"Segment drift: {len(self.moved)} of {len(self.table)} figures of {n_segments} segments moved "
-            f"({settings['n_before']:,} customers, then {settings['n_after']:,}; {settings['n_both']:,} in both; "
-            f"false alarms in at most {percent(settings['alpha'])} of reports)"
+            f"Segment drift: {len(self.moved)} of {count(len(self.table), 'figure')} of {count(n_segments, 'segment')} "
+            f"moved ({count(settings['n_before'], 'customer')}, then {settings['n_after']:,}; {settings['n_both']:,} "
+            f"in both; false alarms in at most {percent(settings['alpha'])} of reports)"
         )
 
     def __str__(self) -> str:
@@ -76,7 +78,13 @@ class SegmentDrift:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)
-        return f"<p>{html.escape(self._headline())}</p>{self.table.round(4).to_html(index=False)}{notes}"
+        return f"<p>{html.escape(self._headline())}</p>{whole_html(self.table.round(4), index=False)}{notes}"
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the change of every figure with its interval, see `SegmentDriftDisplay`; return the first axes."""
+        from segmentation.monitoring._drift_segments_display import SegmentDriftDisplay
+
+        return SegmentDriftDisplay.from_drift(self).plot(ax).ax_
 
 
 def segment_drift(
@@ -152,13 +160,19 @@ def segment_drift(
         if not isinstance(values, tuple | list) or len(values) != 2:
             raise TypeError(f"values must be two Series, (before, after), got {kind_of(values)}.")
         amounts["value"] = np.concatenate(
-            [_values(series, table.index) for series, table in zip(values, tables, strict=True)]
+            [
+                _values(series, table.index, f"values {when}")
+                for series, table, when in zip(values, tables, ("before", "after"), strict=True)
+            ]
         )
-    found, contributions, left_out = [], [], []
+    found, contributions, spread, left_out = [], [], [], []
     for name in names:
         inside = segment == name
         found.append(_share(name, inside, rows))
-        contributions.append(_by_customer(inside.astype(np.float64) - inside.mean(), np.ones(len(inside), bool), rows))
+        everybody = np.ones(len(inside), dtype=bool)
+        contributions.append(_by_customer(inside - inside.mean(), everybody, rows))
+        own = np.where(rows.is_current, found[-1]["after"], found[-1]["before"])
+        spread.append(_by_customer(inside - own, everybody, rows))
         for quantity, amount in amounts.items():
             used = inside & ~np.isnan(amount)
             row = _mean(name, quantity, amount, used, rows)
@@ -169,8 +183,14 @@ def segment_drift(
             deviation = amount - np.where(rows.is_current, row["after"], row["before"])
             found.append(row)
             contributions.append(_by_customer(np.where(used, deviation, 0.0), used, rows))
-    table = _tested(pd.DataFrame(found), np.column_stack(contributions), level, alpha, n_draws, random_state)
-    warnings = []
+            spread.append(contributions[-1])
+    half = norm.ppf((1 + level) / 2) * np.sqrt((np.column_stack(spread) ** 2).sum(axis=0))
+    table = _tested(pd.DataFrame(found), np.column_stack(contributions), half, alpha, n_draws, random_state)
+    warnings = unlike_ids(tables[0].index, tables[1].index)
+    for i, when in enumerate(("before", "after")) if "value" in amounts else ():
+        unknown = int(np.isnan(amounts["value"][rows.is_current == bool(i)]).sum())
+        if unknown:
+            warnings.append(f"{count(unknown, 'customer')} without a value {when}, left out of its means.")
     if left_out:
         warnings.append(
             f"means of segments with fewer than {FEWEST} customers at a date not compared: "
@@ -188,18 +208,14 @@ def segment_drift(
     return SegmentDrift(table, settings, tuple(warnings))
 
 
-def _values(series: Any, index: pd.Index) -> NDArray[np.float64]:
-    if not isinstance(series, pd.Series):
-        raise TypeError(f"values must be two Series, one value per customer; one is {kind_of(series)}.")
-    known = as_customers(series.to_frame("value"))["value"]
-    if not pd.api.types.is_numeric_dtype(known.dtype):
-        raise TypeError(f"values must be numbers, one Series is {known.dtype}.")
-    unknown = index.difference(known.index)
-    if len(unknown):
-        raise CustomerTableError(
-            f"values lack {count(len(unknown), 'customer')} of the assignment: {name_some(unknown)}."
-        )
-    return known.reindex(index).to_numpy(dtype=np.float64, na_value=np.nan)
+def _values(series: Any, index: pd.Index, what: str) -> NDArray[np.float64]:
+    if isinstance(series, pd.Series):
+        unknown = index.difference(series.index)
+        if len(unknown):
+            raise CustomerTableError(
+                f"{what} lack {count(len(unknown), 'customer')} of the assignment: {name_some(unknown)}."
+            )
+    return customer_values(series, index, what)
 
 
 def _share(name: str, inside: NDArray[np.bool_], rows: Rows) -> dict[str, Any]:
@@ -235,8 +251,14 @@ def _by_customer(deviation: NDArray[np.float64], used: NDArray[np.bool_], rows: 
 
 
 def _tested(
-    table: pd.DataFrame, contributions: NDArray[np.float64], level: float, alpha: float, n_draws: int, seed: Any
+    table: pd.DataFrame,
+    contributions: NDArray[np.float64],
+    half: NDArray[np.float64],
+    alpha: float,
+    n_draws: int,
+    seed: Any,
 ) -> pd.DataFrame:
+    """Test all rows together, `contributions` as they are when nothing moved; `half` is that of the intervals."""
     rng = np.random.default_rng(seed)
     error = np.sqrt((contributions**2).sum(axis=0))
     change = (table["after"] - table["before"]).to_numpy()
@@ -247,7 +269,6 @@ def _tested(
         signs = 2.0 * rng.integers(0, 2, (min(CHUNK, n_draws - start), len(contributions))) - 1.0
         greatest.append(np.abs(signs @ contributions / safe).max(axis=1))
     largest = np.concatenate(greatest)
-    half = norm.ppf((1 + level) / 2) * error
     p = (1 + (largest[None, :] >= size[:, None] - 1e-12).sum(axis=1)) / (n_draws + 1)
     return table.assign(
         change=change,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import numbers
 import os
 import weakref
@@ -14,23 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation._format import count, name_some
-from segmentation.monitoring._ledger_entry import AMOUNTS, CELL, FIELDS, checked_key, content_of, one_entry
+from segmentation._format import name_some
+from segmentation.monitoring._ledger_entry import FIELDS, checked_key, content_of, one_entry
 from segmentation.monitoring._ledger_errors import LedgerError
-from segmentation.monitoring._ledger_import import ON_CHANGE, LedgerImport, compare_with_present, read_table
-from segmentation.monitoring._ledger_schema import COLUMNS
-from segmentation.monitoring._ledger_store import FileStore, Run, Store, is_url
+from segmentation.monitoring._ledger_import import ON_CHANGE, LedgerImport, read_table
+from segmentation.monitoring._ledger_read import read_cells, read_entries
+from segmentation.monitoring._ledger_store import FileStore, Store, is_url
+from segmentation.monitoring._ledger_write import add_keyed, insert, open_entry, take_keyed, take_whole
 
 __all__ = ["ReturnLedger"]
-
-# Up to so many different cells are looked up one by one; more are read all together.
-CELLS_ONE_BY_ONE = 50
-
-_INSERT = f"INSERT INTO ledger_entries ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608
-_WHERE_CELL = " AND ".join(f"{name} = :{name}" for name in CELL)
-# Entries that count: neither corrected by a later one nor retracted.
-_COUNTS = "e.void = 0 AND e.entry NOT IN (SELECT corrects FROM ledger_entries WHERE corrects IS NOT NULL)"
-_SUMS = ", ".join(f"SUM(e.{name}) AS {name}, COUNT(e.{name}) AS stated_{name}" for name in AMOUNTS)
 
 
 class ReturnLedger:
@@ -154,19 +145,9 @@ class ReturnLedger:
             "cost": cost, "outcome": outcome, "n_customers": n_customers, "note": note,
         }  # fmt: skip
         entry = one_entry(given)
-        keyed = {} if key is None else {"key": checked_key(key), "content": content_of(entry)}
+        checked = None if key is None else checked_key(key)
         with self._store.writing() as run:
-            if keyed and (
-                found := run("SELECT entry, content FROM ledger_entries WHERE key = :key", {"key": keyed["key"]})
-            ):
-                for number, content in found:
-                    if content == keyed["content"]:
-                        return int(number)
-                raise LedgerError(
-                    f"the key {keyed['key']!r} is there with other content (entry {found[-1][0]}); correct that entry: "
-                    f"ledger.correct({found[-1][0]}, ...)."
-                )
-            return self._insert(run, entry, **keyed)
+            return insert(run, entry) if checked is None else add_keyed(run, entry, checked)
 
     def correct(self, entry: int, **changes: Any) -> int:
         """Correct an entry by a new one that refers to it; the old one stays and no longer counts.
@@ -191,11 +172,11 @@ class ReturnLedger:
         if unknown := [name for name in changes if name not in FIELDS]:
             raise TypeError(f"an entry has the fields {name_some(FIELDS, len(FIELDS))}; not {name_some(unknown)}.")
         with self._store.writing() as run:
-            old = self._open_entry(run, entry)
+            old = open_entry(run, entry)
             new = one_entry(old | changes)
             if content_of(new) == content_of(old):
                 raise LedgerError(f"the correction of entry {entry} changes nothing.")
-            return self._insert(run, new, corrects=int(entry))
+            return insert(run, new, corrects=int(entry))
 
     def retract(self, entry: int, *, note: str) -> int:
         """Take an entry back by a new one that refers to it and says why; neither counts.
@@ -208,8 +189,8 @@ class ReturnLedger:
         if not isinstance(note, str) or not note.strip():
             raise ValueError("note must say why the entry is retracted.")
         with self._store.writing() as run:
-            old = self._open_entry(run, entry)
-            return self._insert(run, old | {"note": note.strip()}, corrects=int(entry), void=1)
+            old = open_entry(run, entry)
+            return insert(run, old | {"note": note.strip()}, corrects=int(entry), void=1)
 
     def import_table(
         self, frame: Any, *, key: Any = None, columns: Mapping[str, Any] | None = None, on_change: str = "raise"
@@ -244,30 +225,10 @@ class ReturnLedger:
         if on_change not in ON_CHANGE:
             raise ValueError(f"on_change must be one of {name_some(ON_CHANGE)}, got {on_change!r}.")
         rows = read_table(frame, key, columns)
-        n = len(rows.entries)
         with self._store.writing() as run:
             if rows.keys is None:
-                if not n or run("SELECT 1 FROM ledger_imports WHERE content = :c", {"c": rows.content}):
-                    return LedgerImport(n, 0, n_present=n, warnings=rows.notes)
-                self._insert_many(run, rows.entries)
-                mark = {"c": rows.content, "n": n, "at": _now()}
-                run("INSERT INTO ledger_imports (content, n_rows, recorded_at) VALUES (:c, :n, :at)", mark)
-                return LedgerImport(n, n, warnings=rows.notes)
-            new, n_present, changed, superseded = compare_with_present(run, rows)
-            if changed and on_change == "raise":
-                named = [rows.keys[i] for i in changed]
-                raise LedgerError(
-                    f"{count(len(changed), 'key')} in the ledger with other content: {name_some(named)}. Nothing was "
-                    "added. on_change='correct' enters the new content as corrections."
-                )
-            keys = rows.keys
-            self._insert_many(run, [rows.entries[i] for i in new], [keys[i] for i in new])
-            for i, corrected in changed.items():
-                latest = self._latest(run, corrected)
-                self._open_entry(run, latest)
-                entry = rows.entries[i]
-                self._insert(run, entry, key=keys[i], content=content_of(entry), corrects=latest)
-        return LedgerImport(n, len(new), n_present, len(changed), len(superseded), rows.notes)
+                return take_whole(run, rows)
+            return take_keyed(run, rows, rows.keys, on_change)
 
     # ------------------------------------------------------------------ reading
     def entries(self, *, history: bool = False) -> pd.DataFrame:
@@ -285,28 +246,8 @@ class ReturnLedger:
             ``corrects`` (the entry that it corrects), ``corrected_by``, ``retraction``, ``counts`` (whether it enters
             sums), ``key``, ``recorded_at`` (UTC).
         """
-        names = ["entry", *CELL, *AMOUNTS, "note", "corrects", "corrected_by", "void", "key", "recorded_at"]
-        which = "" if history else "WHERE e.void = 0 AND later.entry IS NULL "
-        columns = ", ".join(
-            [*(f"c.{name}" for name in CELL), *(f"e.{name}" for name in (*AMOUNTS, "note", "corrects"))]
-        )
-        sql = (
-            f"SELECT e.entry, {columns}, later.entry, e.void, e.key, e.recorded_at FROM ledger_entries e "  # noqa: S608
-            "JOIN ledger_cells c ON c.cell = e.cell LEFT JOIN ledger_entries later ON later.corrects = e.entry "
-            f"{which}ORDER BY e.entry"
-        )
         with self._store.reading() as run:
-            table = pd.DataFrame(run(sql), columns=names)
-        for name in ("segment", "action", "unit", "note", "key"):
-            table[name] = table[name].astype(object).where(table[name].notna() & (table[name] != ""), None)
-        for name in AMOUNTS:
-            table[name] = table[name].astype("float64")
-        for name in ("corrects", "corrected_by"):
-            table[name] = table[name].astype("Int64")
-        table["retraction"] = table.pop("void").astype(bool)
-        table["counts"] = ~table["retraction"] & table["corrected_by"].isna()
-        table["recorded_at"] = pd.to_datetime(table["recorded_at"], utc=True, format="ISO8601")
-        return table[[*names[:12], "corrected_by", "retraction", "counts", "key", "recorded_at"]]
+            return read_entries(run, history=bool(history))
 
     def cells(self) -> pd.DataFrame:
         """Return the sums of the entries that count, one row per segment, action, period, arm and unit.
@@ -318,16 +259,8 @@ class ReturnLedger:
             ``effort``, ``cost``, ``outcome``, ``n_customers`` (0 where nothing is stated) and how many entries state
             each: ``stated_effort``, ...
         """
-        sums = f"SELECT e.cell, COUNT(*) AS n_entries, {_SUMS} FROM ledger_entries e WHERE {_COUNTS} GROUP BY e.cell"  # noqa: S608
-        figures = ["n_entries", *(f"{part}{name}" for name in AMOUNTS for part in ("", "stated_"))]
-        chosen = ", ".join([*(f"c.{name}" for name in CELL), *(f"s.{name}" for name in figures)])
-        sql = f"SELECT {chosen} FROM ({sums}) s JOIN ledger_cells c ON c.cell = s.cell"  # noqa: S608
         with self._store.reading() as run:
-            table = pd.DataFrame(run(sql), columns=[*CELL, *figures])
-        for name in figures:
-            counted = name not in AMOUNTS
-            table[name] = table[name].astype("float64").fillna(0.0).astype("int64" if counted else "float64")
-        return table
+            return read_cells(run)
 
     def returns(
         self,
@@ -405,88 +338,6 @@ class ReturnLedger:
             raise TypeError(f"{self!r} cannot be pickled: its URL may hold a password. Open it in each process.")
         return _reopened, (str(self._path), self.timeout)
 
-    # ------------------------------------------------------------------ inside a transaction
-    def _insert(self, run: Run, entry: Mapping[str, Any], **more: Any) -> int:
-        row = self._rows(run, [entry])[0] | more
-        return int(run(f"{_INSERT} RETURNING entry", row)[0][0])
-
-    def _insert_many(self, run: Run, entries: list[dict[str, Any]], keys: list[str] | None = None) -> None:
-        if not entries:
-            return
-        rows = self._rows(run, entries)
-        if keys is not None:
-            for row, entry, key in zip(rows, entries, keys, strict=True):
-                row |= {"key": key, "content": content_of(entry)}
-        run(_INSERT, rows)
-
-    def _rows(self, run: Run, entries: list[Any]) -> list[dict[str, Any]]:
-        cells = self._cell_numbers(run, {tuple(entry[name] for name in CELL) for entry in entries})
-        now = _now()
-        return [
-            {
-                "cell": cells[tuple(entry[name] for name in CELL)],
-                **{name: entry[name] for name in (*AMOUNTS, "note")},
-                "key": None, "content": None, "corrects": None, "void": 0, "recorded_at": now,
-            }
-            for entry in entries
-        ]  # fmt: skip
-
-    @staticmethod
-    def _cell_numbers(run: Run, wanted: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
-        """Return the numbers of cells, making those that are new.
-
-        None are remembered from one transaction to the next: one that is rolled back takes its cells with it.
-        """
-        cells = [dict(zip(CELL, cell, strict=True)) for cell in sorted(wanted)]
-        many = len(cells) > CELLS_ONE_BY_ONE
-        found = _all_cells(run) if many else _these_cells(run, cells)
-        new = [cell for cell in cells if tuple(cell.values()) not in found]
-        if not new:
-            return found
-        run(f"INSERT INTO ledger_cells ({', '.join(CELL)}) VALUES (:{', :'.join(CELL)})", new)  # noqa: S608
-        return _all_cells(run) if many else _these_cells(run, cells)
-
-    def _open_entry(self, run: Run, entry: Any) -> dict[str, Any]:
-        """Return the fields of an entry that may still be corrected."""
-        if isinstance(entry, bool) or not isinstance(entry, numbers.Integral):
-            raise TypeError(f"entry must be the number of an entry, got {entry!r}.")
-        columns = ", ".join([*(f"c.{name}" for name in CELL), *(f"e.{name}" for name in (*AMOUNTS, "note", "void"))])
-        sql = f"SELECT {columns} FROM ledger_entries e JOIN ledger_cells c ON c.cell = e.cell WHERE e.entry = :entry"  # noqa: S608
-        rows = run(sql, {"entry": int(entry)})
-        if not rows:
-            raise LedgerError(
-                f"there is no entry {entry}; the ledger has {count(self._count(run), 'entry', 'entries')}."
-            )
-        if rows[0][-1]:
-            raise LedgerError(f"entry {entry} is a retraction, and cannot be corrected; add a new entry.")
-        latest = self._latest(run, int(entry))
-        if latest != entry:
-            raise LedgerError(f"entry {entry} was corrected already; the entry that stands for it is {latest}.")
-        return dict(zip(FIELDS, rows[0][:-1], strict=True))
-
-    @staticmethod
-    def _count(run: Run) -> int:
-        return int(run("SELECT COUNT(*) FROM ledger_entries")[0][0])
-
-    @staticmethod
-    def _latest(run: Run, entry: int) -> int:
-        while found := run("SELECT entry FROM ledger_entries WHERE corrects = :entry", {"entry": entry}):
-            entry = int(found[0][0])
-        return entry
-
-
-def _all_cells(run: Run) -> dict[tuple[str, ...], int]:
-    return {tuple(row[1:]): int(row[0]) for row in run(f"SELECT cell, {', '.join(CELL)} FROM ledger_cells")}  # noqa: S608
-
-
-def _these_cells(run: Run, cells: list[dict[str, str]]) -> dict[tuple[str, ...], int]:
-    sql = f"SELECT cell FROM ledger_cells WHERE {_WHERE_CELL}"  # noqa: S608
-    return {tuple(cell.values()): int(number) for cell in cells for (number,) in run(sql, cell)}
-
 
 def _reopened(path: str, timeout: float) -> ReturnLedger:
     return ReturnLedger(path, timeout=timeout)
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")

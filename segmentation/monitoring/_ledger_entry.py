@@ -31,7 +31,20 @@ def as_text(value: Any, name: str) -> str:
         return ""
     if isinstance(value, bool | np.bool_) or not isinstance(value, str | numbers.Integral):
         raise TypeError(f"{name} must be a text or missing, got {value!r} ({type(value).__name__}).")
-    return str(value).strip()
+    return _storable(str(value).strip(), name)
+
+
+def _storable(text: str, name: str) -> str:
+    """Refuse what databases cannot keep as text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} holds a character that is no text, got {text!r}: read its source again as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise ValueError(f"{name} holds a NUL character, which is no text, got {text!r}: take it out.")
+    return text
 
 
 def period_text(value: Any) -> str:
@@ -57,7 +70,7 @@ def period_text(value: Any) -> str:
     text = str(value).strip()
     if not text:
         raise ValueError("period is empty: every entry belongs to one, for instance '2024-03' or '2024Q1'.")
-    return text
+    return _storable(text, "period")
 
 
 def _amount(value: Any, name: str) -> float | None:
@@ -139,7 +152,13 @@ def _texts(column: pd.Series[Any], name: str) -> list[str]:
     """Read each different value once: there are few."""
     pandas: Any = pd
     codes, different = pandas.factorize(column, use_na_sentinel=False)
-    texts = [_read(_whole(value), name) for value in different]
+    texts = []
+    for code, value in enumerate(different):
+        try:
+            texts.append(_read(_whole(value), name))
+        except (TypeError, ValueError) as error:
+            rows = name_some(f"row {i}" for i in np.flatnonzero(codes == code).tolist())
+            raise type(error)(f"{str(error).rstrip('.')}; in {rows}.") from error
     return [texts[code] for code in codes.tolist()]
 
 

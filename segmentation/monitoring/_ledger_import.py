@@ -14,6 +14,7 @@ import pandas as pd
 
 from segmentation._format import column_difference, count, name_some
 from segmentation._frames import to_pandas
+from segmentation._results import plain
 from segmentation.exceptions import ColumnError
 from segmentation.monitoring._ledger_entry import FIELDS, checked_key, content_of, table_entries
 from segmentation.monitoring._ledger_errors import LedgerError
@@ -51,8 +52,9 @@ class LedgerImport:
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return dataclasses.asdict(self) | {"warnings": list(self.warnings)}
+        """Return the figures as plain values that can be written as JSON."""
+        facts: dict[str, Any] = plain(dataclasses.asdict(self))
+        return facts
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a row per figure."""

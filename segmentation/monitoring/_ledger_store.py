@@ -134,7 +134,12 @@ def _operational(error: sqlite3.OperationalError, name: str, timeout: float) -> 
             f"{name}: another process held the ledger for {timeout:g} s and nothing was written. Try again, or open "
             "it with a larger timeout."
         )
-    if "disk is full" in text or "disk I/O" in text or "readonly" in text or "unable to open" in text:
+    if "readonly" in text or "unable to open" in text:
+        return OSError(
+            f"{name}: {text}; nothing was written. SQLite writes beside a ledger even to read it, so you need the "
+            "right to write to the file and its folder: ask for it, or copy the file to a folder of your own."
+        )
+    if "disk is full" in text or "disk I/O" in text:
         return OSError(f"{name}: {text}; nothing was written.")
     return LedgerError(f"{name}: {text}.")
 
@@ -192,7 +197,12 @@ def configured(path: Path, timeout: float) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     """Make a ledger beside its place and move it there whole, so that nobody ever meets a half-made one."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    except PermissionError as error:
+        raise PermissionError(
+            f"no ledger can be made in {path.parent}: {error.strerror}. Give a path in a folder that you may write to."
+        ) from error
     os.close(handle)
     made = Path(name)
     try:

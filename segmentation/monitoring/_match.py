@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from segmentation._format import count, name_some, percent
 from segmentation.assignment import as_assignment
-from segmentation.exceptions import AssignmentError
+from segmentation.exceptions import AssignmentError, CustomerTableError
 from segmentation.monitoring._match_centres import evidence_of_centres, feature_values
 from segmentation.monitoring._match_events import Events, events_of
 from segmentation.monitoring._match_evidence import Evidence, count_pairs, evidence_of_customers
-from segmentation.monitoring._match_names import Carried, carry_on
+from segmentation.monitoring._match_names import carry_on
 from segmentation.monitoring._match_result import SegmentMatch
+from segmentation.monitoring._match_tables import event_table, new_table, old_table
 
 __all__ = ["check_numbers", "match_assignments", "match_segments", "segment_codes"]
 
@@ -65,8 +66,8 @@ def match_segments(
     Raises
     ------
     AssignmentError, CustomerTableError, ColumnError, ValueError
-        If a table is none, no customer stands in both and there are no features, or features lack customers, columns
-        or values.
+        If a table is none or empty, no customer stands in both and there are no features, or features lack customers,
+        columns or values.
 
     Notes
     -----
@@ -117,6 +118,9 @@ def match_segments(
     if (features_old is None) != (features_new is None):
         raise ValueError("features_old and features_new go together: give both or neither.")
     before, after = as_assignment(old), as_assignment(new)
+    for name, table in (("old", before), ("new", after)):
+        if not len(table):
+            raise CustomerTableError(f"{name} has no customers: there is nothing to match.")
     notes: list[str] = []
     shared = before.index.intersection(after.index)
     chosen = _choose(by, len(shared), min(len(before), len(after)), features_old is not None, notes)
@@ -222,9 +226,9 @@ def match_assignments(
             "cannot be told from chance, and count as died and born unless all groups are the same."
         )
     return SegmentMatch(
-        _event_table(events, evidence, carried, old, new, called, n_old, n_new),
-        _old_table(events, evidence, old, new, called, n_old),
-        _new_table(events, evidence, carried, old, new, called, n_new),
+        event_table(events, evidence, carried, old, new, called, n_old, n_new),
+        old_table(events, evidence, old, new, called, n_old),
+        new_table(events, evidence, carried, old, new, called, n_new),
         evidence.table(old, new),
         carried.segments,
         settings,
@@ -242,155 +246,3 @@ def _continue_empty(events: Events, evidence: Evidence, old: list[str], new: lis
             events.successor[i] = j
             events.event_old[i] = events.event_new[j] = "continued"
             events.links.append((i, j, "continued"))
-
-
-def _word(event: str, i: int, j: int, old: list[str], new: list[str]) -> str:
-    """Tell a rename from a continuation."""
-    return "renamed" if event == "continued" and i >= 0 and j >= 0 and old[i] != new[j] else event
-
-
-def _event_table(
-    events: Events,
-    evidence: Evidence,
-    carried: Carried,
-    old: list[str],
-    new: list[str],
-    called: list[str],
-    n_old: NDArray[np.int64],
-    n_new: NDArray[np.int64],
-) -> pd.DataFrame:
-    links = [(i, j, event) for i, j, event in events.links]
-    # one without customers was gone before
-    links += [(i, -1, "died") for i in range(len(old)) if events.event_old[i] == "died" and n_old[i]]
-    links += [(-1, j, "born") for j in range(len(new)) if events.event_new[j] == "born"]
-    last = len(old)
-    links.sort(key=lambda link: (link[0] if link[0] >= 0 else last, carried.codes[link[1]] if link[1] >= 0 else -1))
-    rows = [_row(link, events, evidence, carried, old, new, called, n_old, n_new) for link in links]
-    table = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})
-    names = ["old", "new", "name", "nearest"]
-    table[names] = table[names].astype(object).where(table[names].notna(), None)  # not NaN, whatever pandas infers
-    return table
-
-
-# What the columns of the table hold, also of one without rows.
-COLUMNS: dict[str, Any] = {
-    **dict.fromkeys(("event", "old", "new", "name"), object),
-    "carried": bool,
-    "nearest": object,
-    **dict.fromkeys(("n_old", "n_new", "n_both"), np.int64),
-    **dict.fromkeys(("n_expected", "jaccard", "share_of_old", "share_of_new", "distance", "p_value"), np.float64),
-    "p_adjusted": np.float64,
-    "reason": object,
-}
-
-
-def _row(
-    link: tuple[int, int, str],
-    events: Events,
-    evidence: Evidence,
-    carried: Carried,
-    old: list[str],
-    new: list[str],
-    called: list[str],
-    n_old: NDArray[np.int64],
-    n_new: NDArray[np.int64],
-) -> dict[str, Any]:
-    """Return one event with its evidence; of a birth or death, that of the nearest counterpart."""
-    i, j, event = link
-    near_i, near_j = i, j
-    if i < 0 and len(old):
-        near_i = int(evidence.jaccard[:, j].argmax())
-    if j < 0 and len(new):
-        near_j = int(evidence.jaccard[i].argmax())
-    there = near_i >= 0 and near_j >= 0 and evidence.both[near_i, near_j] > 0
-    event = _word(event, i, j, old, called)
-    nearest = (old[near_i] if i < 0 else new[near_j] if j < 0 else None) if there else None
-
-    def figure(name: str, otherwise: float) -> Any:
-        return getattr(evidence, name)[near_i, near_j] if there else otherwise
-
-    row = {
-        "event": event,
-        "old": old[i] if i >= 0 else None,
-        "new": new[j] if j >= 0 else None,
-        "name": carried.names[j] if j >= 0 else None,
-        "carried": bool(i >= 0 and j >= 0 and events.successor[i] == j),
-        "nearest": nearest,
-        "n_old": int(n_old[i]) if i >= 0 else 0,
-        "n_new": int(n_new[j]) if j >= 0 else 0,
-        "n_both": int(figure("both", 0)),
-        "n_expected": float(figure("expected", 0.0)),
-        "jaccard": float(figure("jaccard", 0.0)),
-        "share_of_old": float(figure("of_old", 0.0)),
-        "share_of_new": float(figure("of_new", 0.0)),
-        "distance": float(figure("distance", np.nan)),
-        "p_value": float(figure("p_value", 1.0)),
-        "p_adjusted": float(figure("p_adjusted", 1.0)),
-    }
-    row["reason"] = _reason(row)
-    return row
-
-
-def _reason(row: dict[str, Any]) -> str:
-    """Say the event in words."""
-    of_old, of_new = percent(row["share_of_old"]), percent(row["share_of_new"])
-    near = row["nearest"]
-    if row["event"] in ("continued", "renamed"):
-        if not row["n_both"]:
-            return "it has the same name and no customers before and after"
-        return f"{of_old} of its customers stay together and are {of_new} of {row['new']!r}"
-    if row["event"] == "split":
-        return f"{of_old} of {row['old']!r} is in {row['new']!r}, which comes from it by {of_new}"
-    if row["event"] == "merged":
-        return f"{of_old} of {row['old']!r} went into {row['new']!r} and is {of_new} of it"
-    if near is None:
-        return "it shares no customers with any other"
-    chance = "" if row["p_adjusted"] <= 0.05 else ", which chance could give"
-    if row["event"] == "died":
-        return f"no new segment is its successor; the nearest, {near!r}, has {of_old} of it and is {of_new} it{chance}"
-    return f"no old segment is its origin; the nearest, {near!r}, is {of_new} of it and lost {of_old} to it{chance}"
-
-
-def _old_table(
-    events: Events, evidence: Evidence, old: list[str], new: list[str], called: list[str], n: NDArray[np.int64]
-) -> pd.DataFrame:
-    successor = [new[int(j)] if j >= 0 else None for j in events.successor]
-    words = [_word(e, i, int(events.successor[i]), old, called) for i, e in enumerate(events.event_old)]
-    return pd.DataFrame(
-        {
-            "code": np.arange(len(old), dtype=np.int64),
-            "event": words,
-            "successor": pd.Series(successor, dtype=object).to_numpy(),
-            "n_customers": n.astype(np.int64),
-            "n_compared": evidence.sizes_old.astype(np.int64),
-        },
-        index=pd.Index(old, name="segment", dtype=object),
-    )
-
-
-def _new_table(
-    events: Events,
-    evidence: Evidence,
-    carried: Carried,
-    old: list[str],
-    new: list[str],
-    called: list[str],
-    n: NDArray[np.int64],
-) -> pd.DataFrame:
-    predecessor: list[str | None] = [None] * len(new)
-    words = list(events.event_new)
-    for i, j in enumerate(events.successor.tolist()):
-        if j >= 0:
-            predecessor[j] = old[i]
-            words[j] = _word(words[j], i, j, old, called)
-    return pd.DataFrame(
-        {
-            "code": np.array(carried.codes, dtype=np.int64),
-            "name": list(carried.names),
-            "event": words,
-            "predecessor": pd.Series(predecessor, dtype=object).to_numpy(),
-            "n_customers": n.astype(np.int64),
-            "n_compared": evidence.sizes_new.astype(np.int64),
-        },
-        index=pd.Index(new, name="segment", dtype=object),
-    )

@@ -12,6 +12,7 @@ import pandas as pd
 from segmentation._format import count, name_some, percent
 from segmentation._notes import notes_of, with_notes
 from segmentation._plotting import shorten
+from segmentation._results import plain
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import AssignmentError
 from segmentation.monitoring._colours import identity_colours
@@ -129,15 +130,18 @@ class SegmentMatch:
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values."""
-        return {
-            "events": self.table.to_dict("records"),
-            "old": self.old.reset_index().to_dict("records"),
-            "new": self.new.reset_index().to_dict("records"),
-            "segments": list(self.segments),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-        }
+        """Return all figures as plain values that can be written as JSON."""
+        facts: dict[str, Any] = plain(
+            {
+                "events": self.table,
+                "old": self.old.reset_index(),
+                "new": self.new.reset_index(),
+                "segments": self.segments,
+                "settings": self.settings,
+                "warnings": self.warnings,
+            }
+        )
+        return facts
 
     def _headline(self) -> str:
         s = self.settings

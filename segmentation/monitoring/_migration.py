@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from segmentation._format import count, percent
 from segmentation._frames import is_frame
+from segmentation.monitoring._inputs import date_label
 from segmentation.monitoring._migration_history import MigrationHistory
-from segmentation.monitoring._migration_input import LEFT, States, check_level, check_whole, states_of, values_of
+from segmentation.monitoring._migration_input import (
+    ALL_SEGMENTS,
+    LEFT,
+    States,
+    check_level,
+    check_whole,
+    seeds_of,
+    states_of,
+    values_of,
+)
 from segmentation.monitoring._migration_intervals import wilson
 from segmentation.monitoring._migration_result import Migration
-from segmentation.monitoring._migration_stationarity import (
-    ALL_SEGMENTS,
-    memory_test,
-    pooled_rates,
-    stationarity_test,
-)
+from segmentation.monitoring._migration_stationarity import memory_test, pooled_rates, stationarity_test
 from segmentation.monitoring._migration_table import matrix_of, segment_table, transition_table
 
 __all__ = ["migration"]
@@ -42,7 +47,7 @@ def migration(
     level: float = 0.95,
     minimum: int = MINIMUM,
     n_simulations: int = 999,
-    random_state: int | np.random.RandomState | None = 0,
+    random_state: int | np.random.Generator | np.random.RandomState | None = 0,
 ) -> MigrationHistory: ...
 
 
@@ -55,7 +60,7 @@ def migration(
     level: float = 0.95,
     minimum: int = MINIMUM,
     n_simulations: int = 999,
-    random_state: int | np.random.RandomState | None = 0,
+    random_state: int | np.random.Generator | np.random.RandomState | None = 0,
 ) -> Migration: ...
 
 
@@ -67,7 +72,7 @@ def migration(
     level: float = 0.95,
     minimum: int = MINIMUM,
     n_simulations: int = 999,
-    random_state: int | np.random.RandomState | None = 0,
+    random_state: int | np.random.Generator | np.random.RandomState | None = 0,
 ) -> Migration | MigrationHistory:
     """Follow customers from segment to segment.
 
@@ -84,7 +89,7 @@ def migration(
         Cells with fewer customers are marked ``small``.
     n_simulations : int, default=999
         Permutations behind the p-values of a history (at most 199 of them for ``memory_p_value``).
-    random_state : int, RandomState or None, default=0
+    random_state : int, Generator, RandomState or None, default=0
         Seeds them.
 
     Returns
@@ -142,13 +147,14 @@ def migration(
     dates, tables = _dated(before)
     states, notes = states_of(tables), []
     values = _values(value, len(tables), states, notes)
-    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=2)
+    notes = [*_order_of(dates), *notes]
+    seeds = seeds_of(random_state, 2)
     settings = {
         "dates": dates,
         "level": level,
         "minimum": minimum,
         "n_simulations": n_simulations,
-        "random_state": random_state,
+        "random_state": random_state if isinstance(random_state, int | np.integer | None) else "generator",
         "n_customers": len(states.index),
         "segments": states.names,
     }
@@ -168,6 +174,20 @@ def _dated(before: Any) -> tuple[list[Any], list[Any]]:
     if len(tables) < 2:
         raise ValueError(f"migration needs at least two dates, got {len(tables)}.")
     return dates, tables
+
+
+def _order_of(dates: list[Any]) -> list[str]:
+    """Say that dates do not ascend, where they can be told to."""
+    try:
+        back = [second for first, second in itertools.pairwise(dates) if second < first]
+    except TypeError:
+        return []
+    if not back:
+        return []
+    return [
+        f"dates are taken in the order in which they came, which is not ascending ({date_label(back[0])} comes after a "
+        "later one): sort them if that is not the order of time."
+    ]
 
 
 def _values(value: Any, n_dates: int, states: States, notes: list[str]) -> list[Values] | None:
@@ -253,7 +273,7 @@ def _history(
     values: list[Values] | None,
     settings: dict[str, Any],
     notes: list[str],
-    seeds: NDArray[np.int64],
+    seeds: list[int],
 ) -> MigrationHistory:
     level, minimum = settings["level"], settings["minimum"]
     pairs = [None if values is None else (values[i], values[i + 1]) for i in range(len(dates) - 1)]
@@ -261,8 +281,8 @@ def _history(
         _one_step(states, i, level, minimum, pairs[i], [], (dates[i], dates[i + 1])) for i in range(len(dates) - 1)
     )
     counts = [states.counts(i) for i in range(len(steps))]
-    stationarity = stationarity_test(counts, states, settings["n_simulations"], int(seeds[0]))
-    memory = memory_test(states, min(settings["n_simulations"], MEMORY_SIMULATIONS), int(seeds[1]))
+    stationarity = stationarity_test(counts, states, settings["n_simulations"], seeds[0])
+    memory = memory_test(states, min(settings["n_simulations"], MEMORY_SIMULATIONS), seeds[1])
     transitions = pd.concat(
         [
             step.table.assign(date_from=dates[i], date_to=dates[i + 1])[["date_from", "date_to", *step.table.columns]]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation._plotting import _moved_apart, shorten
+from segmentation.monitoring._inputs import date_label
 
 __all__ = ["NAME_WIDTH", "draw_flows"]
 
@@ -55,7 +56,7 @@ def draw_flows(
     _labels(ax, sizes, tops, total, names)
     ax.set_xlim(-0.1, len(dates) - 0.9)
     ax.set_ylim(-0.02, 1 + GAPS + 0.02)
-    ax.set_xticks(range(len(dates)), [str(date) for date in dates])
+    ax.set_xticks(range(len(dates)), [date_label(date) for date in dates])
     ax.set_yticks([])
     ax.spines[["top", "right", "left", "bottom"]].set_visible(False)
     ax.tick_params(length=0)

@@ -10,6 +10,7 @@ import pandas as pd
 from segmentation._format import count, percent
 from segmentation._plotting import COLOURS, axes_or_new, label_lines, shorten, take_literally, tidy
 from segmentation.monitoring._colours import NOBODY, PALETTE, identity_colours
+from segmentation.monitoring._inputs import date_label
 from segmentation.monitoring._migration_alluvial import draw_flows
 from segmentation.monitoring._migration_history import MigrationHistory
 from segmentation.monitoring._migration_input import ENTERED, LEFT
@@ -210,8 +211,9 @@ class MigrationDisplay:
         if n_quiet:
             title += f"\nnamed: the {len(colours)} whose share changed most; {n_quiet} others in grey"
         tidy(ax, title=title, x="", y="share of customers")
-        ax.set_xticks(places, [str(date) for date in shares.index])
-        if len(shares) > 8 or max(len(str(date)) for date in shares.index) > 8:
+        labels = [date_label(date) for date in shares.index]
+        ax.set_xticks(places, labels)
+        if len(shares) > 8 or max(len(label) for label in labels) > 8:
             ax.tick_params(axis="x", rotation=30)
         ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         ax.set_ylim(0, None)

@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
 
 from segmentation._format import count, percent
 from segmentation._plotting import shorten
+from segmentation._results import plain
 from segmentation.monitoring._colours import identity_colours
+from segmentation.monitoring._inputs import date_label
 from segmentation.monitoring._migration_ahead import simulate_ahead
-from segmentation.monitoring._migration_input import States, check_level, check_whole
+from segmentation.monitoring._migration_input import ALL_SEGMENTS, States, check_level, check_whole, seeds_of
 from segmentation.monitoring._migration_result import Migration
-from segmentation.monitoring._migration_stationarity import ALL_SEGMENTS
 
 __all__ = ["MigrationHistory"]
 
@@ -87,7 +87,7 @@ class MigrationHistory:
         entries: bool = True,
         level: float = 0.9,
         n_draws: int = 2000,
-        random_state: int | np.random.RandomState | None = 0,
+        random_state: int | np.random.Generator | np.random.RandomState | None = 0,
     ) -> pd.DataFrame:
         """Return how many customers each segment would have if they went on moving as they did.
 
@@ -103,7 +103,7 @@ class MigrationHistory:
             Whether customers go on entering as they did; otherwise nobody enters.
         level : float, default=0.9
         n_draws : int, default=2000
-        random_state : int, RandomState or None, default=0
+        random_state : int, Generator, RandomState or None, default=0
 
         Returns
         -------
@@ -115,14 +115,15 @@ class MigrationHistory:
         -----
         A projection, not a forecast: it assumes that customers who are in one segment now move alike, wherever they
         were before (see ``memory_p_value``), and that nothing new happens. Rates are drawn from a Dirichlet
-        distribution whose prior is worth one customer per segment.
+        distribution whose prior is worth one customer per segment. Where rates differ between steps by too little for
+        the check to see, the intervals of "auto" are somewhat narrow some steps ahead (in simulations of three steps
+        ahead, those of 90 % held 84 to 86 %); those of "vary" err to the wide side.
         """
         if rates not in ("auto", "pooled", "vary"):
             raise ValueError(f"rates must be 'auto', 'pooled' or 'vary', got {rates!r}.")
         if rates == "auto":
             p = float(self.stationarity["p_value"].to_dict()[ALL_SEGMENTS])
             rates = "vary" if p <= DIFFERENT else "pooled"
-        seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
         return simulate_ahead(
             self._states,
             [self._states.counts(step) for step in range(len(self.steps))],
@@ -131,7 +132,7 @@ class MigrationHistory:
             entries=bool(entries),
             level=check_level(level),
             n_draws=check_whole("n_draws", n_draws, 100),
-            seed=seed,
+            seed=seeds_of(random_state, 1)[0],
         )
 
     def to_pandas(self) -> pd.DataFrame:
@@ -139,18 +140,21 @@ class MigrationHistory:
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values, without the rows of customers."""
-        return {
-            "table": self.table.to_dict("records"),
-            "transitions": self.transitions.to_dict("records"),
-            "stationarity": self.stationarity.reset_index().to_dict("records"),
-            "memory_p_value": self.memory_p_value,
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-        }
+        """Return all figures as plain values that can be written as JSON, without the rows of customers."""
+        facts: dict[str, Any] = plain(
+            {
+                "table": self.table,
+                "transitions": self.transitions,
+                "stationarity": self.stationarity.reset_index(),
+                "memory_p_value": self.memory_p_value,
+                "settings": self.settings,
+                "warnings": self.warnings,
+            }
+        )
+        return facts
 
     def _headline(self) -> str:
-        n, dates = len(self.customers), self.dates
+        n, dates = len(self.customers), [date_label(date) for date in self.dates]
         return (
             f"Migration history of {count(n, 'customer')} over {len(dates)} dates ({dates[0]} to {dates[-1]}), "
             f"{count(len(self._states.names), 'segment')}"

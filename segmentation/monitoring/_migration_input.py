@@ -10,16 +10,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 from segmentation._format import count, name_some
 from segmentation._frames import is_frame
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import AssignmentError, CustomerTableError
+from segmentation.monitoring._inputs import customer_values
 
-__all__ = ["ENTERED", "LEFT", "States", "check_level", "check_whole", "states_of", "values_of"]
+__all__ = [
+    "ALL_SEGMENTS",
+    "ENTERED",
+    "LEFT",
+    "States",
+    "check_level",
+    "check_whole",
+    "seeds_of",
+    "states_of",
+    "values_of",
+]
 
 ENTERED = "(entered)"
 LEFT = "(left)"
+ALL_SEGMENTS = "(all segments)"
+RESERVED = (ENTERED, LEFT, ALL_SEGMENTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +67,20 @@ def states_of(assignments: Sequence[Any]) -> States:
             )
         tables.append(as_assignment(assignment))
     names = list(dict.fromkeys(str(name) for table in tables for name in table["segment"].cat.categories[:-1]))
-    clash = [name for name in (ENTERED, LEFT) if name in names]
+    clash = [name for name in RESERVED if name in names]
     if clash:
-        raise AssignmentError(f"{name_some(clash)} names being no customer here; rename this segment.")
+        raise AssignmentError(
+            f"a segment is called {name_some(clash)}, which means something else in the tables of a migration; rename "
+            "it: segmentation.relabel(assignment, {...})."
+        )
     if any((table["segment"] == UNASSIGNED).any() for table in tables):
         names.append(UNASSIGNED)
     index = tables[0].index
     for table in tables[1:]:
         index = index.append(table.index.difference(index, sort=False))
-    if not len(index):
-        raise CustomerTableError("the assignments have no customers.")
+    empty = [position + 1 for position, table in enumerate(tables) if not len(table)]
+    if empty:
+        raise CustomerTableError(f"no customers in assignment {name_some(empty)} of {len(tables)}: leave it out.")
     for first, second in itertools.pairwise(tables):
         if not len(first.index.intersection(second.index)):
             raise CustomerTableError(
@@ -93,19 +111,16 @@ def check_whole(name: str, value: Any, least: int) -> int:
 
 def values_of(value: Any, index: pd.Index, notes: list[str], what: str = "value") -> NDArray[np.float64]:
     """Return one value per customer in the order of `index`; those who have none count 0 and are said."""
-    if isinstance(value, pd.DataFrame) and value.shape[1] == 1:
-        value = value.iloc[:, 0]
-    if not isinstance(value, pd.Series):
-        raise TypeError(f"{what} must be a pandas Series indexed by customer, got {type(value).__name__}.")
-    if not value.index.is_unique:
-        twice = value.index[value.index.duplicated()].unique()
-        raise CustomerTableError(f"{what} must have one row per customer; these stand twice: {name_some(twice)}.")
-    found = value.reindex(index).to_numpy(dtype=np.float64, na_value=np.nan)
-    missing = int((~np.isfinite(found)).sum())
-    if missing == len(index):
-        raise CustomerTableError(
-            f"{what} has no figure for any customer: ids {name_some(value.index)} and {name_some(index)}."
-        )
+    found = customer_values(value, index, what)
+    missing = int(np.isnan(found).sum())
     if missing:
         notes.append(f"{count(missing, 'customer has', 'customers have')} no {what} and count 0 there.")
-    return np.where(np.isfinite(found), found, 0.0)
+    return np.where(np.isnan(found), 0.0, found)
+
+
+def seeds_of(random_state: Any, n: int) -> list[int]:
+    """Return seeds from a number, a RandomState, a Generator or None."""
+    most = np.iinfo(np.int32).max
+    if isinstance(random_state, np.random.Generator):
+        return [int(seed) for seed in random_state.integers(most, size=n)]
+    return [int(seed) for seed in check_random_state(random_state).randint(most, size=n)]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from segmentation._format import count, percent
 from segmentation._plotting import shorten
+from segmentation._results import plain
 from segmentation.monitoring._colours import identity_colours
 
 __all__ = ["Migration"]
@@ -58,13 +59,16 @@ class Migration:
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values."""
-        return {
-            "table": self.table.to_dict("records"),
-            "segments": self.segments.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-        }
+        """Return all figures as plain values that can be written as JSON."""
+        facts: dict[str, Any] = plain(
+            {
+                "table": self.table,
+                "segments": self.segments.reset_index(),
+                "settings": self.settings,
+                "warnings": self.warnings,
+            }
+        )
+        return facts
 
     def _headline(self) -> str:
         s = self.settings

@@ -9,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation.monitoring._match_evidence import holm
-from segmentation.monitoring._migration_input import States
+from segmentation.monitoring._migration_input import ALL_SEGMENTS, States
 
-__all__ = ["ALL_SEGMENTS", "memory_test", "pooled_rates", "stationarity_test"]
+__all__ = ["memory_test", "pooled_rates", "stationarity_test"]
 
-ALL_SEGMENTS = "(all segments)"
 Counts = NDArray[np.int64]
 
 

@@ -10,16 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from segmentation._format import count, name_some, percent
+from segmentation._format import percent
 from segmentation._validation import as_customers
-from segmentation.assignment import UNASSIGNED, as_assignment
+from segmentation.assignment import UNASSIGNED
 from segmentation.compose import assign
 from segmentation.exceptions import CustomerTableError
 from segmentation.monitoring._drift import feature_drift
 from segmentation.monitoring._drift_report import DriftReport
-from segmentation.monitoring._match import match_segments
+from segmentation.monitoring._inputs import customer_values
 from segmentation.monitoring._match_result import SegmentMatch
 from segmentation.monitoring._refit_segmenter import last_step, unfrozen
+from segmentation.monitoring._refresh_cost import as_date, cost_of_waiting, days_to_review, elapsed_days, growth_of
 from segmentation.monitoring._refresh_evidence import (
     Noise,
     best_names,
@@ -30,18 +31,23 @@ from segmentation.monitoring._refresh_evidence import (
     goes_on,
     identity_of,
     noise_of_refits,
-    number_of_segments,
+)
+from segmentation.monitoring._refresh_questions import (
+    decide,
+    groups_are_others,
+    of_features,
+    of_groups,
+    of_in_force,
+    of_inside,
+    of_mix,
+    of_number,
+    of_places,
 )
 from segmentation.monitoring._refresh_result import RefreshAdvice
 
 __all__ = ["recommend_refresh"]
 
-# A review looks no further ahead than twice the time it has looked back on, and waits at least a quarter of it.
-LONGEST, SHORTEST = 2.0, 0.25
-Z = 1.645
-N_BOOTSTRAP = 500
 N_CONFIRM = 10
-SELDOM = 0.25
 
 
 def recommend_refresh(
@@ -144,11 +150,13 @@ def recommend_refresh(
     >>> recommend_refresh(model, then, month(1.0), random_state=0).action
     'keep'
     """
-    _check(tolerance, alpha, n_refits, refresh_cost)
+    _check(tolerance, alpha, n_refits, refresh_cost, values)
     model = unfrozen(model)
     rng = np.random.default_rng(random_state)
     then, now = (as_customers(frame) for frame in (reference, current))
-    elapsed = _elapsed(reference_date, current_date)
+    elapsed = elapsed_days(reference_date, current_date)
+    if values is not None:
+        customer_values(values, now.index, "values")  # said before the long work, not after it
     before, by_model = assign(model, then), assign(model, now)
     columns = _columns(model, then)
     noise, _ = noise_of_refits(model, then, int(n_refits), rng)
@@ -164,29 +172,30 @@ def recommend_refresh(
                         alpha=each, n_draws=n_draws, random_state=seeds[1])  # fmt: skip
     inside = _inside(then, now, before, by_model, columns, each, n_draws, seeds[2])
     rows = {
-        "features": _of_features(drift, each),
-        "mix": _of_mix(mix, before, by_model, each),
-        "inside": _of_inside(inside, each),
-        "groups": _of_groups(match, how, noise, agreed),
-        "number": _of_number(model, gains),
-        "places": _of_places(moved, noise, tolerance),
+        "features": of_features(drift, each),
+        "mix": of_mix(mix, before, by_model, each),
+        "inside": of_inside(inside, each),
+        "groups": of_groups(match, how, noise, agreed),
+        "number": of_number(model, gains),
+        "places": of_places(moved, noise, tolerance),
     }
     warnings: list[str] = []
     force_names: dict[str, str] = {}
     wrong_name = np.zeros(len(now), dtype=bool)
     if in_force is not None:
-        found = _in_force(in_force, by_model, noise, tolerance)
+        found = of_in_force(in_force, by_model, noise, tolerance)
         rows |= found[0]
         force_names, wrong_name = found[1], found[2]
+        warnings += found[3]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["found", "figure", "limit", "evidence"])
     table["found"] = table["found"].astype(bool)
     table.index.name = "question"
-    action, reason = _decide(table)
-    by_names = action == "rename" or (action == "rebuild" and not _groups_are_others(table))
+    action, reason = decide(table)
+    by_names = action == "rename" or (action == "rebuild" and not groups_are_others(table))
     usual = float(np.median(noise.displaced))
-    days = _days(elapsed, _growth(float(moved.mean()), usual, noise, len(now)), tolerance, action)
+    days = days_to_review(elapsed, growth_of(float(moved.mean()), usual, noise, len(now)), tolerance, action)
     who = wrong_name if by_names else moved
-    cost, said = _cost(
+    cost, said = cost_of_waiting(
         who, 0.0 if by_names else usual, values, now.index, refresh_cost, None if by_names else elapsed, days, rng
     )
     warnings += said + _remarks(model, by_model, by_refit, inside, noise, tolerance, drift, elapsed)
@@ -196,7 +205,7 @@ def recommend_refresh(
         table=table,
         segments=_segments(before, by_model, match, moved),
         cost=cost,
-        next_review=None if days is None else _date(current_date, "current_date") + dt.timedelta(days=days),
+        next_review=None if days is None else as_date(current_date, "current_date") + dt.timedelta(days=days),
         names=force_names or names,
         challenger=challenger,
         match=match,
@@ -218,15 +227,6 @@ def recommend_refresh(
         },
         warnings=tuple(warnings),
     )
-
-
-def _something_moved(table: pd.DataFrame) -> bool:
-    """Where no feature moved, there is nothing that a new fit could follow."""
-    return bool(table.loc[["features", "mix", "inside"], "found"].any())
-
-
-def _groups_are_others(table: pd.DataFrame) -> bool:
-    return _something_moved(table) and bool(table.loc[["groups", "number"], "found"].any())
 
 
 def _challenger(
@@ -252,38 +252,20 @@ def _challenger(
     return challenger, by_refit, len(same) / N_CONFIRM
 
 
-def _check(tolerance: Any, alpha: Any, n_refits: Any, refresh_cost: Any) -> None:
+def _check(tolerance: Any, alpha: Any, n_refits: Any, refresh_cost: Any, values: Any) -> None:
     for name, value in (("tolerance", tolerance), ("alpha", alpha)):
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
             raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
     if isinstance(n_refits, bool) or not isinstance(n_refits, int | np.integer) or n_refits < 5:
         raise ValueError(f"n_refits must be a whole number of at least 5, got {n_refits!r}.")
     if refresh_cost is not None and (
-        not isinstance(refresh_cost, int | float | np.number) or not 0 <= refresh_cost < np.inf
+        isinstance(refresh_cost, bool)
+        or not isinstance(refresh_cost, int | float | np.number)
+        or not 0 <= refresh_cost < np.inf
     ):
         raise ValueError(f"refresh_cost must be an amount of money, 0 or more, got {refresh_cost!r}.")
-
-
-def _date(value: Any, name: str) -> dt.date:
-    try:
-        stamp = pd.Timestamp(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a date such as '2024-03-31', got {value!r}.") from error
-    if pd.isna(stamp):
-        raise ValueError(f"{name} must be a date such as '2024-03-31', got {value!r}.")
-    day: dt.date = stamp.date()
-    return day
-
-
-def _elapsed(reference_date: Any, current_date: Any) -> int | None:
-    if (reference_date is None) != (current_date is None):
-        raise ValueError("reference_date and current_date go together: give both or neither.")
-    if reference_date is None:
-        return None
-    days = (_date(current_date, "current_date") - _date(reference_date, "reference_date")).days
-    if days <= 0:
-        raise ValueError(f"current_date must lie after reference_date, it lies {-days} days before.")
-    return days
+    if refresh_cost is not None and values is None:
+        raise ValueError("refresh_cost needs values beside it: money per customer and period.")
 
 
 def _columns(model: Any, table: pd.DataFrame) -> list[Any]:
@@ -313,241 +295,6 @@ def _inside(
         )
     except CustomerTableError:  # no segment has enough customers at both dates
         return None
-
-
-Row = tuple[bool, float, float, str]
-
-
-def _of_features(drift: DriftReport, alpha: float) -> Row:
-    least = float(drift.table["p_adjusted"].min())
-    names = name_some(drift.drifted)
-    text = f"{count(len(drift.drifted), 'feature')} of {len(drift.table)} moved: {names}." if drift.drifted else (
-        f"No feature of all customers moved beyond chance (smallest adjusted p {least:.3f}).")  # fmt: skip
-    return bool(drift.drifted), least, alpha, text
-
-
-def _of_mix(mix: DriftReport, before: pd.DataFrame, by_model: pd.DataFrame, alpha: float) -> Row:
-    p = float(mix.table["p_adjusted"].iloc[0])
-    shares = [table["segment"].value_counts(normalize=True, sort=False) for table in (before, by_model)]
-    change = shares[1] - shares[0]
-    most = str(change.abs().idxmax())
-    moved = bool(mix.table["drifted"].iloc[0])
-    text = (
-        f"By the old definition {most!r} went from {percent(shares[0][most])} to {percent(shares[1][most])} of the "
-        f"customers{'' if moved else ', within chance'} (p {p:.3f})."
-    )
-    return moved, p, alpha, text
-
-
-def _of_inside(inside: DriftReport | None, alpha: float) -> Row:
-    if inside is None:
-        return False, float("nan"), alpha, "No segment has enough customers at both dates to look inside."
-    least = float(inside.table["p_adjusted"].min())
-    hits = inside.ranked[inside.ranked["drifted"]]
-    if not len(hits):
-        return (
-            False,
-            least,
-            alpha,
-            f"Inside the segments no feature moved beyond chance (smallest adjusted p {least:.3f}).",
-        )
-    top = hits.iloc[0]
-    text = (
-        f"Inside segments {name_some(inside.drifted)} moved, most of all {top['feature']!r} in {top['segment']!r} "
-        f"({top['what']})."
-    )
-    return True, least, alpha, text
-
-
-def _of_number(model: Any, gains: Any) -> Row:
-    """Judge whether one segment more suits today's customers, where it did not suit those of then."""
-    if gains is None:
-        return False, float("nan"), 0.0, "Not asked: the model has no number of segments, or features are no numbers."
-    then, now = gains
-    _, number = number_of_segments(model) or ("", 0)
-    best = max(now, key=lambda n: float(np.median(now[n])))
-    gain = float(np.median(now[best]))
-    # quartiles: one poor fit among six does not decide
-    found = bool(np.quantile(then[best], 0.75) < 0 < np.quantile(now[best], 0.25))
-    words = "suit better" if found else "do not suit clearly better"
-    return found, gain, 0.0, (
-        f"{best} segments instead of {number} {words}: mean silhouette "
-        f"{gain:+.3f} today, {float(np.median(then[best])):+.3f} then."
-    )  # fmt: skip
-
-
-def _of_groups(match: SegmentMatch, how: str, noise: Noise, agreed: float) -> Row:
-    usual = float(noise.events.mean())
-    others = match.old[~match.old["event"].isin(["continued", "renamed"])]
-    born = match.new[~match.new["event"].isin(["continued", "renamed"])]
-    if goes_on(match):
-        return False, 0.0, usual, f"Refitted, every segment goes on ({how})."
-    events = [f"{name} {event}" for name, event in others["event"].items()]
-    words = ", ".join(events[:5]) or ", ".join(f"{name} {event}" for name, event in born["event"].items())
-    n = float(len(others) + int((born["event"] == "born").sum()))
-    if usual > SELDOM:
-        return False, n, usual, (
-            f"Refitted: {words}; but so it is in {percent(usual)} of refits to resamples of the reference, so it says "
-            "nothing."
-        )  # fmt: skip
-    return (
-        True,
-        n,
-        usual,
-        f"Refitted, groups are others: {words} ({percent(agreed)} of refits to today's customers agree; "
-        f"{percent(usual)} of refits to the reference do so).",
-    )
-
-
-def _usual_most(noise: Noise) -> float:
-    """Return the upper quartile: a fit in ten that ends in a poor optimum, and so spoils two pairs, is not the rule."""
-    return float(np.quantile(noise.displaced, 0.75))
-
-
-def _of_places(moved: NDArray[np.bool_], noise: Noise, tolerance: float) -> Row:
-    share, most = float(moved.mean()), _usual_most(noise)
-    limit = max(tolerance, most)
-    text = (
-        f"A refit puts {percent(share)} of the customers elsewhere; three quarters of refits to resamples of the "
-        f"reference do so with at most {percent(most)}, and {percent(tolerance)} can be lived with."
-    )
-    return share > limit, share, limit, text
-
-
-def _in_force(
-    in_force: Any, by_model: pd.DataFrame, noise: Noise, tolerance: float
-) -> tuple[dict[str, Row], dict[str, str], NDArray[np.bool_]]:
-    used = as_assignment(in_force)
-    unknown = by_model.index.difference(used.index)
-    if len(unknown):
-        raise CustomerTableError(
-            f"in_force lacks {count(len(unknown), 'customer')} of the current table: {name_some(unknown)}."
-        )
-    used = used.reindex(by_model.index)
-    used["segment"] = used["segment"].fillna(UNASSIGNED)
-    names = best_names(by_model, used)
-    away = displaced(by_model, used, names)
-    limit = max(tolerance, _usual_most(noise))
-    other = bool(away.mean() > limit) or not goes_on(match_segments(by_model, used))
-    renamed = {new: old for new, old in names.items() if new != old}
-    rows: dict[str, Row] = {
-        "definition": (
-            other,
-            float(away.mean()),
-            limit,
-            f"What is in force puts {percent(float(away.mean()))} of the customers elsewhere than the model does"
-            f"{'' if other else ', its segments are the same groups'}.",
-        ),
-        "names": (
-            bool(renamed) and not other,
-            float(len(renamed)),
-            0.0,
-            "It has other names for them: " + name_some(f"{old} is now {new}" for new, old in renamed.items()) + "."
-            if renamed and not other
-            else "It calls the same groups by the same names."
-            if not other
-            else "Names of other groups do not compare.",
-        ),
-    }  # fmt: skip
-    plain = used["segment"].astype(object).to_numpy() != by_model["segment"].astype(object).to_numpy()
-    return rows, names, away if other else plain
-
-
-def _decide(table: pd.DataFrame) -> tuple[str, str]:
-    found = table["found"]
-    if _groups_are_others(table):
-        return "rebuild", (
-            "The groups among today's customers are not those that the segments describe: choose their number anew, "
-            "describe and name them, and start their records over."
-        )
-    if found.get("definition", False):
-        return "rebuild", (
-            "What is in force is another definition than the model: settle on one, name its segments, and start their "
-            "records over; split_migration shows whom the definition moved."
-        )
-    if _something_moved(table) and found["places"]:
-        return "refit", (
-            "The groups are the same, but they lie elsewhere: fit the same segmentation to today's customers with "
-            "refit(model, current, previous=...), so that names and ids go on."
-        )
-    if found.get("names", False):
-        return (
-            "rename",
-            "The segments in force are the model's under other names: map the names, and nothing else changes.",
-        )
-    if found["mix"]:
-        return "keep", (
-            "The segments still describe today's customers; their sizes changed: bring targets and budgets up to date."
-        )
-    return "keep", "The segments still describe today's customers."
-
-
-def _growth(share: float, usual: float, noise: Noise, n: int) -> float:
-    """Return the share displaced beyond the usual, at its upper 95 % bound."""
-    excess = max(share - usual, 0.0)
-    spread = np.hypot(np.sqrt(max(share * (1 - share), 0.0) / n), noise.displaced.std())
-    return float(excess + Z * spread)
-
-
-def _days(elapsed: int | None, growth: float, tolerance: float, action: str) -> int | None:
-    if elapsed is None:
-        return None
-    left = tolerance if action != "keep" else max(tolerance - growth, 0.0)
-    wait = elapsed * left / growth if growth > 0 else np.inf
-    return max(round(float(np.clip(wait, SHORTEST * elapsed, LONGEST * elapsed))), 1)
-
-
-def _cost(
-    who: NDArray[np.bool_],
-    usual: float,
-    values: Any,
-    index: pd.Index,
-    refresh_cost: float | None,
-    elapsed: int | None,
-    days: int | None,
-    rng: np.random.Generator,
-) -> tuple[pd.DataFrame, list[str]]:
-    said = []
-    amounts = {"customers": np.ones(len(who))}
-    if values is not None:
-        series = values.iloc[:, 0] if isinstance(values, pd.DataFrame) else values
-        if not isinstance(series, pd.Series):
-            raise TypeError(f"values must be a Series of money per customer, got {type(values).__name__}.")
-        money = pd.to_numeric(series.reindex(index), errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
-        n_out = int(np.isnan(money).sum())
-        if n_out:
-            said.append(f"{count(n_out, 'customer')} without a value counted as 0.")
-        amounts["value"] = np.nan_to_num(money)
-    rows = {}
-    draws = rng.integers(0, len(who), (N_BOOTSTRAP, len(who))) if len(who) <= 5_000 else None
-    for name, amount in amounts.items():
-        each = amount * (who - usual)
-        if draws is not None:
-            low, high = np.quantile(each[draws].sum(axis=1), [0.05, 0.95])
-        else:
-            spread = Z * np.sqrt(len(each)) * each.std()
-            low, high = each.sum() - spread, each.sum() + spread
-        now = max(float(each.sum()), 0.0)
-        per_day = now / elapsed if elapsed else np.nan
-        later = now + per_day * days if elapsed and days else np.nan
-        rows[name] = {
-            "now": now,
-            "now_low": max(float(low), 0.0),
-            "now_high": max(float(high), 0.0),
-            "added_per_day": per_day,
-            "at_next_review": later,
-        }
-    if refresh_cost is not None and values is None:
-        raise ValueError("refresh_cost needs values beside it: money per customer and period.")
-    if refresh_cost is not None:
-        exposed = rows["value"]["now"]
-        said.append(
-            f"a refresh for {refresh_cost:,.0f} pays within a period if being handled as another segment costs "
-            f"more than {percent(refresh_cost / exposed)} of the value exposed."
-            if exposed > 0
-            else "no value is exposed beyond what refits do anyway: a refresh does not pay."
-        )
-    return pd.DataFrame.from_dict(rows, orient="index"), said
 
 
 def _segments(

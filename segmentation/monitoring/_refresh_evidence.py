@@ -77,7 +77,8 @@ def best_names(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, str]:
     """Return the old name of each new segment so that as many customers as possible keep theirs."""
     (old_codes, old_names), (new_codes, new_names) = codes_of(old), codes_of(new)
     pairing, _ = _pairing(old_codes, new_codes)
-    return {new_names[i]: old_names[code] for i, code in enumerate(pairing.tolist()) if code >= 0}
+    pairs = zip(new_names, pairing.tolist(), strict=False)  # either may have no segments, and then one code in counts
+    return {name: old_names[code] for name, code in pairs if 0 <= code < len(old_names)}
 
 
 def displaced(old: pd.DataFrame, new: pd.DataFrame, names: dict[str, str]) -> NDArray[np.bool_]:
@@ -138,16 +139,18 @@ def gains_of_numbers(
 
     One segment fewer is not asked: of groups at unequal distances it comes to suit better when merely their mix
     changes, and a group that is gone shows in the segments of a refit, which has to split another. Columns are put on
-    the scale of the reference. None where the model has no number of segments or columns are no complete numbers.
+    the scale of their own table: on that of the reference, a feature that merely scatters more would outweigh the
+    others today, and cutting it in two would seem to suit better. None where the model has no number of segments or
+    columns are no complete numbers.
     """
     found = number_of_segments(model)
     numeric = all(pd.api.types.is_numeric_dtype(reference[name].dtype) for name in columns)
     if found is None or not numeric or any(t[list(columns)].isna().to_numpy().any() for t in (reference, current)):
         return None
     name, number = found
-    middle, spread = reference[list(columns)].mean(), reference[list(columns)].std().replace(0, 1.0)
     both: list[dict[int, list[float]]] = []
     for table in (reference, current):
+        middle, spread = table[list(columns)].mean(), table[list(columns)].std().replace(0, 1.0)
         gains: dict[int, list[float]] = {n: [] for n in (number + 1,)}
         for _ in range(N_NUMBERS):
             sample = table.iloc[rng.choice(len(table), min(len(table), SAMPLE), replace=False)]

@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count
+from segmentation._results import plain
 from segmentation.monitoring._drift_report import DriftReport
 from segmentation.monitoring._match_result import SegmentMatch
+from segmentation.monitoring._whole_html import whole_html
 
 __all__ = ["RefreshAdvice"]
 
@@ -70,18 +72,20 @@ class RefreshAdvice:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that can be written as JSON."""
-        plain = [frame.astype(object).where(frame.notna(), None) for frame in (self.table, self.segments, self.cost)]
-        return {
-            "action": self.action,
-            "reason": self.reason,
-            "next_review": None if self.next_review is None else self.next_review.isoformat(),
-            "evidence": plain[0].to_dict("index"),
-            "segments": plain[1].to_dict("index"),
-            "cost": plain[2].to_dict("index"),
-            "names": dict(self.names),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-        }
+        facts: dict[str, Any] = plain(
+            {
+                "action": self.action,
+                "reason": self.reason,
+                "next_review": self.next_review,
+                "evidence": self.table.to_dict("index"),
+                "segments": self.segments.to_dict("index"),
+                "cost": self.cost.to_dict("index"),
+                "names": self.names,
+                "settings": self.settings,
+                "warnings": self.warnings,
+            }
+        )
+        return facts
 
     def _headline(self) -> str:
         return (
@@ -124,4 +128,10 @@ class RefreshAdvice:
         notes += [f"Note: {text}" for text in self.warnings]
         tail = "".join(f"<p>{html.escape(text)}</p>" for text in notes)
         head = "".join(f"<p>{html.escape(text)}</p>" for text in (self._headline(), self.reason))
-        return f"{head}{self.table.round(3).to_html()}{self.segments.round(3).to_html()}{tail}"
+        return f"{head}{whole_html(self.table.round(3))}{whole_html(self.segments.round(3))}{tail}"
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the segments then and today, and whom a refit puts elsewhere, see `RefreshDisplay`; return its axes."""
+        from segmentation.monitoring._refresh_display import RefreshDisplay
+
+        return RefreshDisplay.from_advice(self).plot(ax).ax_

@@ -228,6 +228,8 @@ def _groups(
     names = [name for name in order if name in present]
     if EVERYONE in names:
         raise ValueError(f"a segment is called {EVERYONE!r}, as the row of all customers is; rename it with relabel.")
+    if names.count(NOT_GIVEN) > 1:
+        raise ValueError(f"a segment is called {NOT_GIVEN!r}, as those without one are here; rename it with relabel.")
     code = {name: i for i, name in enumerate(names)}
     return np.array([code[name] for name in segment], dtype=np.int64), names
 

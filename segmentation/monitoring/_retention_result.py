@@ -12,6 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, percent
 from segmentation._plotting import shorten
+from segmentation._results import plain
 
 __all__ = ["Retention"]
 
@@ -98,13 +99,11 @@ class Retention:
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return {
-            "table": self.table.to_dict("records"),
-            "survival": self.survival.to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-        }
+        """Return the figures as plain values that can be written as JSON."""
+        facts: dict[str, Any] = plain(
+            {"table": self.table, "survival": self.survival, "settings": self.settings, "warnings": self.warnings}
+        )
+        return facts
 
     def _headline(self) -> str:
         unit = self.settings["period"]

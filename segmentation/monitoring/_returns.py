@@ -47,7 +47,8 @@ def compute_returns(
         table = over_time.copy()
     if plan is not None:
         kept = [*groups, "period"] if by_period else groups
-        planned = read_plan(plan, kept, periods, plan_for)
+        planned, said = read_plan(plan, kept, periods, plan_for)
+        notes += said
         table = _with_plan(table, planned, kept, by_period)
     amounts = _amounts(cells, _checked_budget(budget))
     settings = {
@@ -281,6 +282,13 @@ def _warnings(
         notes.append(
             f"No outcome is entered yet for {name_some(sorted(silent.index, key=natural))} (cost "
             f"{money(silent['cost'].sum())}); until then it counts as 0."
+        )
+    unpaid = treated.groupby("period")[["stated_cost", "outcome"]].sum()
+    unpaid = unpaid[(unpaid["stated_cost"] == 0) & (unpaid["outcome"] != 0)]
+    if len(unpaid):
+        notes.append(
+            f"No cost is entered for {name_some(sorted(unpaid.index, key=natural))} (outcome "
+            f"{money(unpaid['outcome'].sum())}); it counts as 0, which makes returns look better if there was one."
         )
     if settings["control"] and everything["basis"] != "control":
         covered = everything["controlled_cost"] / everything["cost"] if everything["cost"] > 0 else 0.0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation._format import name_some
+from segmentation._format import count, name_some
 from segmentation._frames import is_frame, kind_of, to_pandas
 from segmentation.exceptions import ColumnError
 from segmentation.monitoring._ledger_entry import as_text, period_text
@@ -19,8 +19,8 @@ KEYS = ("segment", "action", "period")
 PLANNED = ("effort", "cost", "outcome")
 
 
-def read_plan(plan: Any, groups: list[str], periods: list[str], plan_for: str) -> pd.DataFrame:
-    """Return the planned effort, cost and outcome by `groups`, where the plan states them.
+def read_plan(plan: Any, groups: list[str], periods: list[str], plan_for: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the planned effort, cost and outcome by `groups`, where the plan states them, and what it leaves open.
 
     Parameters
     ----------
@@ -53,6 +53,11 @@ def read_plan(plan: Any, groups: list[str], periods: list[str], plan_for: str) -
         name: [(period_text if name == "period" else _name(name))(value) for value in table[name]] for name in keys
     }
     amounts = {name: _numbers(table[name], name) for name in stated}
+    open_ = {name: int(np.isnan(values).sum()) for name, values in amounts.items()}
+    notes = [
+        f"{count(n, 'row')} of the plan without a figure of {name}, counted as 0." for name, n in open_.items() if n
+    ]
+    amounts = {name: np.nan_to_num(values) for name, values in amounts.items()}
     read = pd.DataFrame({**parts, **{f"planned_{name}": values for name, values in amounts.items()}})
     if plan_for == "each period":
         read = read.merge(pd.DataFrame({"period": periods}), how="cross")
@@ -64,8 +69,8 @@ def read_plan(plan: Any, groups: list[str], periods: list[str], plan_for: str) -
         )
     columns = [f"planned_{name}" for name in stated]
     if not groups:
-        return read[columns].sum().to_frame().T
-    return read.groupby(groups, sort=False)[columns].sum().reset_index()
+        return read[columns].sum().to_frame().T, notes
+    return read.groupby(groups, sort=False)[columns].sum().reset_index(), notes
 
 
 def _name(name: str) -> Any:
@@ -79,4 +84,4 @@ def _numbers(column: pd.Series[Any], name: str) -> Any:
         raise ColumnError(f"the column {name!r} of the plan must hold numbers: {error}.") from error
     if np.isinf(values).any():
         raise ValueError(f"the column {name!r} of the plan holds infinite values.")
-    return np.nan_to_num(values)
+    return values

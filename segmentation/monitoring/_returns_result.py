@@ -12,6 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, money, number
 from segmentation._plotting import shorten
+from segmentation._results import plain
 
 __all__ = ["LedgerReturns", "group_name"]
 
@@ -83,15 +84,18 @@ class LedgerReturns:
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        return {
-            "table": self.table.to_dict("records"),
-            "over_time": self.over_time.to_dict("records"),
-            "total": dict(self.total),
-            "amounts": self.amounts.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-        }
+        """Return the figures as plain values that can be written as JSON."""
+        facts: dict[str, Any] = plain(
+            {
+                "table": self.table,
+                "over_time": self.over_time,
+                "total": self.total,
+                "amounts": self.amounts.reset_index(),
+                "settings": self.settings,
+                "warnings": self.warnings,
+            }
+        )
+        return facts
 
     def _headline(self) -> str:
         total, level = self.total, 100 * self.settings["level"]

@@ -16,6 +16,7 @@ from segmentation.exceptions import AssignmentError, CustomerTableError
 from segmentation.monitoring._match import match_segments
 from segmentation.monitoring._match_names import are_numbered
 from segmentation.monitoring._match_result import SegmentMatch
+from segmentation.monitoring._migration_input import values_of
 from segmentation.monitoring._refit_segmenter import ContinuedSegmenter
 from segmentation.monitoring._split_migration_parts import ORDERS, Labels, causes, changed_shares, parts
 from segmentation.monitoring._split_migration_result import SplitMigration
@@ -144,7 +145,7 @@ def split_migration(
     notes = _notes(found, labels, tables, how)
     worth = None
     if value is not None:
-        worth = _table(labels, _weights(value, index, notes), names, order).rename(
+        worth = _table(labels, values_of(value, index, notes), names, order).rename(
             columns={"n_before": "value_before", "n_after": "value_after"}
         )
     return SplitMigration(
@@ -209,18 +210,6 @@ def _table(labels: Labels, weights: NDArray[np.float64], names: list[str], order
     )
     nobody = not any((codes == k - 1).any() for codes in (labels.before, labels.old_now, labels.new_then, labels.after))
     return table.iloc[:-1] if nobody else table
-
-
-def _weights(value: Any, index: pd.Index, notes: list[str]) -> NDArray[np.float64]:
-    if not isinstance(value, pd.Series):
-        raise TypeError(f"value must be a pandas Series indexed by customer, got {type(value).__name__}.")
-    if not value.index.is_unique:
-        raise CustomerTableError("value must have one row per customer; some ids stand twice.")
-    aligned = value.reindex(index).astype(np.float64).to_numpy()
-    missing = int((~np.isfinite(aligned)).sum())
-    if missing:
-        notes.append(f"{count(missing, 'customer has', 'customers have')} no value and count with 0 in the values.")
-    return np.where(np.isfinite(aligned), aligned, 0.0)
 
 
 def _summary(labels: Labels, moved: NDArray[np.float64], definition: NDArray[np.float64]) -> pd.Series[Any]:

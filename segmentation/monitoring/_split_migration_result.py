@@ -11,6 +11,7 @@ import pandas as pd
 
 from segmentation._format import count, name_some, percent
 from segmentation._plotting import shorten
+from segmentation._results import plain
 from segmentation.monitoring._match_result import SegmentMatch
 
 __all__ = ["SplitMigration"]
@@ -84,16 +85,19 @@ class SplitMigration:
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values, without the rows of customers."""
-        return {
-            "summary": {str(name): float(value) for name, value in self.summary.items()},
-            "table": self.table.reset_index().to_dict("records"),
-            "orders": self.orders.reset_index().to_dict("records"),
-            "flows": self.flows.to_dict("records"),
-            "values": None if self.values is None else self.values.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-        }
+        """Return all figures as plain values that can be written as JSON, without the rows of customers."""
+        facts: dict[str, Any] = plain(
+            {
+                "summary": self.summary,
+                "table": self.table.reset_index(),
+                "orders": self.orders.reset_index(),
+                "flows": self.flows,
+                "values": None if self.values is None else self.values.reset_index(),
+                "settings": self.settings,
+                "warnings": self.warnings,
+            }
+        )
+        return facts
 
     def _headline(self) -> str:
         s = self.summary

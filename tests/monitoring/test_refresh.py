@@ -144,3 +144,17 @@ def test_bad_input():
         recommend_refresh(model, then, now, refresh_cost=5.0, n_refits=5, n_draws=99)
     with pytest.raises(CustomerTableError, match="in_force lacks"):
         recommend_refresh(model, then, now, in_force=pd.Series(["a"], index=[1000]), n_refits=5, n_draws=99)
+
+
+def test_a_feature_that_scatters_more_is_no_further_group():
+    from segmentation.monitoring._refresh_evidence import gains_of_numbers
+
+    found = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        then = pd.DataFrame({"a": np.repeat([0.0, 9.0], 150) + rng.normal(size=300), "b": rng.normal(size=300)})
+        now = then + rng.normal(size=then.shape)
+        model = KMeansSegmenter(2, random_state=0).fit(then)
+        before, after = gains_of_numbers(model, then, now, ["a", "b"], rng)
+        found.append(np.quantile(before[3], 0.75) < 0 < np.quantile(after[3], 0.25))
+    assert sum(found) <= 1  # all five, were today's features measured on the scale of then
