@@ -28,9 +28,10 @@ from segmentation import evaluation as ev
 from segmentation import experiments as ex
 from segmentation import feedback as fb
 from segmentation import monitoring as mo
-from segmentation.curves import from_lift
+from segmentation.curves import fit_response_curves, from_lift
+from segmentation.prioritizers import EvaluationMatrixDisplay, Rating, ValuePrioritizer, WeightedPrioritizer, rank_table
 from segmentation.scorers import CLVScorer
-from segmentation.segmenters import KMeansSegmenter, RuleSegmenter
+from segmentation.segmenters import KMeansSegmenter, RFMSegmenter, RuleSegmenter
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "docs" / "gallery"
@@ -210,6 +211,57 @@ def value_of_information(ax):
     al.value_of_information(curves, al.Resource("mails", sum(today.values()))).plot(ax)
 
 
+def value_of_segmentation(ax):
+    _, third, curves, today = mails()
+    supply = al.Resource("mails", sum(today.values()))
+    al.value_of_segmentation(curves, supply, n_customers=third.value_counts().to_dict(), running_cost=500).plot(ax)
+
+
+def curve(ax):
+    _, _, curves, _ = mails()
+    curves["high", "mens"].plot(ax)
+
+
+def shares(ax):
+    weekly = pd.read_parquet(DATA / "robyn_weekly" / "dt_simulated_weekly.parquet")
+    channels = ["tv_S", "ooh_S", "print_S", "facebook_S", "search_S"]
+    fit_response_curves(
+        weekly[channels], weekly["revenue"], period=weekly["DATE"], carry_over="geometric", trend=True, season=52.18,
+        controls=weekly[["competitor_sales_B"]], randomized=False, random_state=0,
+    ).plot(ax)  # fmt: skip
+
+
+@cache
+def valued():
+    """Return the segments of CDNOW by recency, frequency and spend, and worlds of what they will be worth."""
+    orders = datasets.load_cdnow()
+    purchases = features.btyd_table(orders, **COLUMNS)
+    segments = sg.assign(
+        RFMSegmenter().fit(features.rfm_table(orders, **COLUMNS)), features.rfm_table(orders, **COLUMNS)
+    )
+    scorer = CLVScorer(margin=0.3).fit(purchases)
+    draws = sg.sample_segments(scorer, purchases, segments, random_state=0)
+    return sg.profile_segments(segments, scores=sg.score_customers(scorer, purchases)), draws
+
+
+def rank(ax):
+    profile, draws = valued()
+    rank_table(ValuePrioritizer("clv_total"), profile, draws, random_state=0).plot(ax)
+
+
+def evaluation_matrix(ax):
+    rated = pd.DataFrame(
+        {"n_customers": [500, 300, 200, 40], "growth": [8, 6, 3, 9], "margin": [4, 9, 8, 2],
+         "image": [9, 5, 7, 9], "fit": [7, 6, 9, 9]},
+        index=["families", "commuters", "gourmets", "students"],
+    )  # fmt: skip
+    prioritizer = WeightedPrioritizer(
+        {"growth": Rating(60, low=0, high=10), "margin": Rating(40, low=0, high=10)},
+        competitiveness={"image": Rating(70, low=0, high=10), "fit": Rating(30, low=0, high=10)},
+    )
+    EvaluationMatrixDisplay.from_prioritizer(prioritizer, rated, size="n_customers").plot(ax)
+
+
 def risk(ax):
     _, _, curves, today = mails()
     plan = al.allocate(curves, al.Resource("mails", sum(today.values())), risk=al.CVaR(0.1))
@@ -268,6 +320,79 @@ def balance(ax):
     segments = customers["history_segment"].astype(str).rename("segment")
     drawn = ex.randomize(segments.to_frame(), salt="gallery", arms={"control": 0.5, "mail": 0.5})
     drawn.balance(customers[["recency", "history", "mens", "womens", "newbie"]]).plot(ax)
+
+
+@cache
+def spent():
+    """Spend in the Hillstrom test: the men's e-mail by segments of past spend."""
+    table, _, _, _ = mails()
+    return ex.analyze_experiment(
+        table,
+        segment="history_segment",
+        arm="segment",
+        outcomes="spend",
+        control="No E-Mail",
+        segments_from=["history"],
+        shares=dict.fromkeys(table["segment"].unique(), 1 / 3),
+    )
+
+
+def pooling(ax):
+    ex.pool_effects(spent().estimates("spend", "Mens E-Mail")).plot(ax)
+
+
+def best_segment(ax):
+    ex.best_segment(spent().estimates("spend", "Mens E-Mail")).plot(ax)
+
+
+def decisions(ax):
+    table, _, _, _ = mails()
+    size = table["history_segment"].astype(str).value_counts()
+    lifts = ex.pool_effects(spent().estimates("spend", "Mens E-Mail"))
+    ex.decide_segments(lifts, customers=size.reindex(lifts.table.index), margin=0.4, cost=0.1).plot(ax)
+
+
+def targeting(ax):
+    table, _, _, _ = mails()
+    order = table.groupby("history_segment", observed=True)["history"].mean().sort_values(ascending=False).index
+    ex.targeting_curve(
+        table, order, outcome="spend", arm="segment", control="No E-Mail", treated="Mens E-Mail",
+        segment="history_segment", propensity=dict.fromkeys(table["segment"].unique(), 1 / 3), margin=0.4, cost=0.1,
+        same_data=False, random_state=0,
+    ).plot(ax)  # fmt: skip
+
+
+def policy(ax):
+    table, _, _, _ = mails()
+    bought = np.select([table["mens"] * table["womens"] == 1, table["mens"] == 1], ["both", "men's"], "women's")
+    rule = {"men's": "Mens E-Mail", "women's": "Womens E-Mail", "both": "Mens E-Mail"}
+    ex.policy_value(
+        table.assign(bought=bought), rule, outcome="spend", arm="segment", control="No E-Mail", segment="bought",
+        propensity=dict.fromkeys(table["segment"].unique(), 1 / 3), margin=0.4, cost=0.1, same_data=False,
+        name="by what they bought", random_state=0,
+    ).plot(ax)  # fmt: skip
+
+
+def belief(ax):
+    # two halves of one test, as if they were two: the customers with an even row number first
+    table, _, _, _ = mails()
+    told = None
+    for when, odd in (("2008-03-20", 0), ("2008-09-20", 1)):
+        part = table[np.arange(len(table)) % 2 == odd]
+        found = ex.analyze_experiment(
+            part, segment="history_segment", arm="segment", outcomes="visit", control="No E-Mail",
+            segments_from=["history"], shares=dict.fromkeys(table["segment"].unique(), 1 / 3),
+        )  # fmt: skip
+        name = "first half" if odd == 0 else "second half"
+        told = ex.update_effects(told, found, when=when, name=name, outcome="visit", arm="Mens E-Mail", half_life=365)
+    told.plot(ax)
+
+
+def randomization(ax):
+    table, _, _, _ = mails()
+    segments = table["history_segment"].astype(str).to_numpy()
+    customers = pd.DataFrame({"customer_id": range(len(table)), "segment": segments})
+    ex.randomize(customers, salt="gallery", arms={"control": 0.2, "mail": 0.4, "call": 0.4}).plot(ax)
 
 
 @cache
@@ -330,6 +455,31 @@ def split_migration(ax):
 def drift(ax):
     tables, _ = quarters()
     mo.feature_drift(tables["2010-11-30"], tables["2011-02-28"], random_state=0).plot(ax)
+
+
+def refresh(ax):
+    tables, models = quarters()
+    before, after = list(tables)[:2]
+    mo.recommend_refresh(models[before].segmenter_, tables[before], tables[after], random_state=0).plot(ax)
+
+
+def segment_drift():
+    tables, models = quarters()
+    then, now = list(tables)[:2]
+    model = models[then]
+    values = (tables[then]["total_spend"], tables[now]["total_spend"])
+    drifted = mo.segment_drift(model.assign(tables[then]), model.assign(tables[now]), values=values, random_state=0)
+    return mo.SegmentDriftDisplay(drifted).plot()
+
+
+def segment_quality(ax):
+    table = pd.read_parquet(DATA / "cc_general" / "cc_general.parquet")
+    table = sg.as_customers(table, customer_id="CUST_ID")[["MINIMUM_PAYMENTS", "CREDIT_LIMIT", "PAYMENTS", "PURCHASES"]]
+    rules = {"no purchases": "PURCHASES == 0", "below 1,000": "PURCHASES < 1000"}
+    segments = sg.assign(RuleSegmenter(rules, otherwise="1,000 and more").fit(table), table)
+    half = len(table) // 2
+    periods = {"first": slice(None, half), "second": slice(half, None)}
+    mo.segment_quality({name: (table.iloc[rows], segments.iloc[rows]) for name, rows in periods.items()}).plot(ax)
 
 
 def waterfall(ax):
@@ -419,15 +569,30 @@ PICTURES = {
     risk: (7, 4),
     fairness: (7, 4),
     acquisition: (7, 3),
-    forest: (7, 4.5),
+    value_of_segmentation: (7, 4),
+    curve: (7, 4.5),
+    shares: (7, 4),
+    rank: (7, 5),
+    evaluation_matrix: (7, 5),
     experiment_plan: (8, 5),
+    randomization: (7, 4),
     balance: (7, 4),
+    forest: (7, 4.5),
+    pooling: (7, 4.5),
+    best_segment: (7, 5),
+    decisions: (7, 4.5),
+    targeting: (7, 5),
+    policy: (7, 3),
+    belief: (7, 6),
     match: (7.5, 4.5),
     migration_heatmap: (8.5, 5),
     migration_alluvial: (8.5, 5),
     migration_shares: (7.5, 4.5),
     split_migration: (7.5, 4),
     drift: (7, 3.5),
+    refresh: (7.5, 4),
+    segment_drift: None,
+    segment_quality: (7, 3.2),
     waterfall: (7.5, 4),
     retention: (8, 3.5),
     returns: (8, 4),

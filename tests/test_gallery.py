@@ -3,14 +3,19 @@
 import re
 from pathlib import Path
 
-from segmentation import evaluation
+import pytest
 
+from segmentation import allocation, curves, evaluation, experiments, feedback, monitoring, prioritizers
+
+PACKAGES = [allocation, curves, evaluation, experiments, feedback, monitoring, prioritizers]
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = (DOCS / "gallery.md").read_text(encoding="utf-8")
 
 
-def test_every_display_is_shown():
-    displays = {name for name in evaluation.__all__ if name.endswith("Display")}
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_display_is_shown(package):
+    displays = {name for name in package.__all__ if name.endswith("Display")}
+    assert displays
     assert displays <= set(re.findall(r"`(\w+Display)", TEXT))
 
 

@@ -90,8 +90,7 @@ def label_points(
         ax.annotate(text, tuple(point), xytext=(0, 0), textcoords="offset points", **style)
         for text, point in zip(texts, points, strict=True)
     ]
-    renderer = ax.figure.canvas.get_renderer() if hasattr(ax.figure.canvas, "get_renderer") else None
-    extents = [label.get_window_extent(renderer) for label in labels]
+    extents = [label.get_window_extent() for label in labels]
     padding = (0.6 * size + 2.0) * pixels_per_point
     sizes = np.array([[extent.width + padding, extent.height + padding] for extent in extents])
     anchors = ax.transData.transform(points) - [frame.x0, frame.y0]

@@ -109,7 +109,7 @@ def write_beside(
         ax.annotate(text, tuple(point), xytext=(0, 0), textcoords="offset points", **style)
         for text, point in zip(texts, points, strict=True)
     ]
-    extents = [label.get_window_extent(figure.canvas.get_renderer()) for label in labels]
+    extents = [label.get_window_extent() for label in labels]
     sizes = np.array([[extent.width, extent.height] for extent in extents]) / pixels + np.array([4.0, 2.0])
     anchors = (ax.transData.transform(points) - [frame.x0, frame.y0]) / pixels
     # scatter's area is that of the square around the circle

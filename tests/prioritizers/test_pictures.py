@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from segmentation.exceptions import ColumnError
 from segmentation.prioritizers import (
@@ -183,6 +184,12 @@ def test_the_ranges_of_weights_are_drawn():
     assert {text.get_text() for text in ax.texts} == {"below 50: b", "above 50: b"}
     ranges = [(bar.get_x(), bar.get_width()) for bar in ax.patches if bar.get_alpha()]
     assert ranges == [(0, 50), (50, 50)]
+
+
+def test_a_figure_without_a_window_will_do():
+    axes = Figure().subplots()
+    assert PRIORITIZER.evaluate(profile_of(4)).plot(axes) is axes
+    assert {text.get_text() for text in axes.texts} >= {name.strip() for name in profile_of(4).index}
 
 
 def test_pictures_use_the_axes_given():
