@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from html import escape
@@ -16,11 +15,11 @@ import pandas as pd
 __all__ = ["Result", "noted", "paragraphs", "plain", "records"]
 
 
-class Result(ABC):
+class Result:
     """A result with a `table`, `settings` and `warnings`.
 
-    A class that derives from it says what its first lines are (`_opening`) and, where a person does not read the whole
-    table, what is shown of it (`_shown`); `str` is its own.
+    `str` is a class's own. What stands above the table in a notebook (`_opening`), what is shown of it (`_shown`), what
+    stands below (`_closing`) and what `to_dict` holds (`_facts`), a class says where that is more than is said here.
     """
 
     if TYPE_CHECKING:  # fields of the dataclasses, or properties
@@ -34,9 +33,9 @@ class Result(ABC):
         @property
         def warnings(self) -> tuple[str, ...]: ...
 
-    @abstractmethod
     def _opening(self) -> Iterable[str]:
         """Return the sentences above the table, the headline first."""
+        return str(self).splitlines()[:1]
 
     def _shown(self) -> pd.DataFrame:
         """Return the rows and columns that a person reads first."""

@@ -13,6 +13,7 @@ import pandas as pd
 
 from segmentation._format import count, money, name_some, number
 from segmentation._plotting import COLOURS, axes_or_new, new_figure, shorten, take_literally, tidy
+from segmentation._results import Result
 
 __all__ = ["AcquisitionCost", "AcquisitionDisplay"]
 
@@ -23,7 +24,7 @@ TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AcquisitionCost:
+class AcquisitionCost(Result):
     """What acquiring a customer costs against what one is worth, per segment.
 
     Attributes
@@ -44,19 +45,14 @@ class AcquisitionCost:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": self.table.reset_index().to_dict("records"),
+            "table": self.table.reset_index(),
             "net_total": self.net_total,
             "net_total_low": self.net_total_low,
             "net_total_high": self.net_total_high,
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:

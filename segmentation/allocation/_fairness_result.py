@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, name_some, number, percent
+from segmentation._results import Result
 
 __all__ = ["AllocationFairness"]
 
@@ -18,7 +19,7 @@ SHOWN = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AllocationFairness:
+class AllocationFairness(Result):
     """Who gets the effort of a plan and what it brings, by group of customers.
 
     Attributes
@@ -53,20 +54,15 @@ class AllocationFairness:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         plain = self.table.astype({"n_customers": object, "n_unassigned": object}).replace({pd.NA: None})
         return {
-            "table": plain.to_dict("records"),
-            "summary": self.summary.to_dict("records"),
-            "price": self.price.to_dict("records"),
-            "composition": self.composition.astype({"n_customers": object}).replace({pd.NA: None}).to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": plain,
+            "summary": self.summary,
+            "price": self.price,
+            "composition": self.composition.astype({"n_customers": object}).replace({pd.NA: None}),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:

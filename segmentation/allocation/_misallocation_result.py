@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import number
+from segmentation._results import Result
 from segmentation.allocation._misallocation_study import Figure
 from segmentation.allocation._result import Allocation
 
@@ -27,7 +28,7 @@ def told(figure: Figure, level: float) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Misallocation:
+class Misallocation(Result):
     """What today's split costs, and what the recommended plan would bring.
 
     Attributes
@@ -98,20 +99,15 @@ class Misallocation:
         return tuple(f"{line[0].upper()}{line[1:]}." for line in self._lines())
 
     # ------------------------------------------------------------------ as a result
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table of figures."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "figures": self.table.reset_index().to_dict("records"),
-            "by_segment": self.by_segment.reset_index().to_dict("records"),
-            "by_cause": self.by_cause.reset_index().to_dict("records"),
+            "figures": self.table.reset_index(),
+            "by_segment": self.by_segment.reset_index(),
+            "by_cause": self.by_cause.reset_index(),
             "regret_se": self.regret_se,
             "today": self.today,
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _lines(self) -> list[str]:

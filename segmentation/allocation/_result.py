@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import count, name_some, number
 from segmentation._progress import progress
+from segmentation._results import Result
 from segmentation.allocation._cost import solve_cost
 from segmentation.allocation._errors import InfeasibleError
 from segmentation.allocation._problem import Problem, Solution
@@ -32,7 +33,7 @@ EXACT = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Allocation:
+class Allocation(Result):
     """A plan: how much effort each segment and action gets.
 
     Attributes
@@ -233,12 +234,7 @@ class Allocation:
         return tuple(line.strip() for line in self._lines())
 
     # ------------------------------------------------------------------ as a result
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "total": self.total,
             "total_low": self.total_low,
@@ -246,16 +242,16 @@ class Allocation:
             "cost": self.cost,
             "profit": self.profit,
             "gap": self.gap,
-            "table": self.table.to_dict("records"),
-            "resources": self.resources.reset_index().to_dict("records"),
-            "comparison": self.comparison.reset_index().to_dict("records"),
-            "floors": self.floors.to_dict("records"),
-            "contacts": self.contacts.to_dict("records"),
-            "cells": None if self.cells is None else self.cells.to_dict("records"),
-            "overlap": None if self.overlap is None else self.overlap.reset_index().to_dict("records"),
+            "table": self.table,
+            "resources": self.resources.reset_index(),
+            "comparison": self.comparison.reset_index(),
+            "floors": self.floors,
+            "contacts": self.contacts,
+            "cells": None if self.cells is None else self.cells,
+            "overlap": None if self.overlap is None else self.overlap.reset_index(),
             "risk": None if self.risk is None else self.risk.to_dict(),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from segmentation._format import number, percent
 from segmentation._plotting import COLOURS, axes_or_new, take_literally, tidy
+from segmentation._results import Result
 from segmentation.allocation._risk import CVaR, Quantile, Risk
 
 __all__ = ["RiskDisplay", "RiskReport", "report_on"]
@@ -26,7 +27,7 @@ DRAWN = (COLOURS["model"], COLOURS["first"], COLOURS["quiet"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RiskReport:
+class RiskReport(Result):
     """A plan chosen with an eye on risk, beside the plan with the highest mean.
 
     Attributes
@@ -70,20 +71,15 @@ class RiskReport:
         near = 1e-9 * abs(goal)
         return pd.Series({name: float((values < goal - near).mean()) for name, values in self.draws.items()}, name=goal)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": self.table.reset_index().to_dict("records"),
+            "table": self.table.reset_index(),
             "price_of_caution": self.price_of_caution,
             "price_low": self.price_low,
             "price_high": self.price_high,
             "bound": self.bound,
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:

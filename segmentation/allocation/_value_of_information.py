@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, name_some, number
+from segmentation._results import Result
 from segmentation.allocation._keys import by_segment
 from segmentation.allocation._misallocation import check_draws
 from segmentation.allocation._misallocation_draws import Batch, batch_of, best_plans, mixed, point_batch
@@ -33,7 +34,7 @@ NOTE = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ValueOfInformation:
+class ValueOfInformation(Result):
     """What it would be worth to know the curve of each segment.
 
     Attributes
@@ -54,18 +55,13 @@ class ValueOfInformation:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "knowing_all": self.knowing_all,
             "knowing_all_se": self.knowing_all_se,
-            "table": self.table.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:

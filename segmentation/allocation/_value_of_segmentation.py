@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import number
+from segmentation._results import Result
 from segmentation.allocation._comparison import split
 from segmentation.allocation._keys import amount_of
 from segmentation.allocation._misallocation import check_draws, customers_of, misallocation_of
@@ -27,7 +28,7 @@ SHOWN = 12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ValueOfSegmentation:
+class ValueOfSegmentation(Result):
     """What a segmentation earns over treating all customers alike.
 
     Attributes
@@ -56,21 +57,16 @@ class ValueOfSegmentation:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "earns": vars(self.earns),
             "net": vars(self.net),
             "potential": None if self.potential is None else vars(self.potential),
             "alike": vars(self.alike),
             "by_segment": vars(self.by_segment),
-            "table": self.table.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:

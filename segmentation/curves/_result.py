@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import count, number, percent
+from segmentation._results import Result
 from segmentation.curves._base import ResponseCurve, check_efforts
 
 __all__ = ["CurveFit"]
@@ -31,7 +32,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CurveFit:
+class CurveFit(Result):
     """A fitted response curve with what is not known about it.
 
     Attributes
@@ -109,18 +110,13 @@ class CurveFit:
         low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0, method=method)
         return low, high
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table of parameters."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return parameters, curve (with its draws), settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "curve": self.curve.to_dict(),
             "parameters": self.table.drop(columns="meaning").to_dict("index"),
-            "at_efforts": self.at_efforts.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "at_efforts": self.at_efforts.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _headline(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import name_some
+from segmentation._results import Result
 from segmentation.experiments._analyze_pooled import best_of, best_table, pool_of, pooled_table, pooled_words
 from segmentation.experiments._decision import SegmentDecisions, decide_segments
 from segmentation.experiments._pooling_result import PooledEffects
@@ -23,7 +24,7 @@ SHOWN = ["lift", "lift_low", "lift_high", "p_adjusted", "rel_lift", "rel_lift_lo
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ExperimentAnalysis:
+class ExperimentAnalysis(Result):
     """What an experiment shows: over all customers, whether segments differ, and in each segment.
 
     Attributes
@@ -237,18 +238,17 @@ class ExperimentAnalysis:
         """Return the lifts per segment."""
         return self.segments.copy()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "headline": self.headline,
-            "interaction": self.interaction.to_dict("records"),
-            "overall": self.overall.to_dict("records"),
-            "segments": self.segments.to_dict("records"),
-            "pooled": self.pooled.to_dict("records"),
-            "best": self.best.to_dict("records"),
-            "sample_ratio": self.sample_ratio.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "interaction": self.interaction,
+            "overall": self.overall,
+            "segments": self.segments,
+            "pooled": self.pooled,
+            "best": self.best,
+            "sample_ratio": self.sample_ratio.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def __str__(self) -> str:

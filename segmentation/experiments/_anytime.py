@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from segmentation._format import count
+from segmentation._results import Result
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._vectors import check_level
 
@@ -22,7 +23,7 @@ FEW = 100
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ConfidenceSequence:
+class ConfidenceSequence(Result):
     """Looks at a running experiment.
 
     Attributes
@@ -73,11 +74,10 @@ class ConfidenceSequence:
         """Return the looks."""
         return self.table.copy()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "headline": self.headline, "table": self.table.to_dict("records"), "first_shown": self.first_shown,
-            "settings": dict(self.settings), "warnings": list(self.warnings),
+            "headline": self.headline, "table": self.table, "first_shown": self.first_shown,
+            "settings": self.settings, "warnings": self.warnings,
         }  # fmt: skip
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, money, name_some, percent
+from segmentation._results import Result
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._pooling_result import PooledEffects
 from segmentation.experiments._vectors import per_segment
@@ -21,7 +22,7 @@ TREAT, LEAVE, TEST, UNKNOWN = "treat", "do not treat", "test further", "no estim
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SegmentDecisions:
+class SegmentDecisions(Result):
     """Which segments to treat.
 
     Attributes
@@ -52,16 +53,11 @@ class SegmentDecisions:
             raise ValueError(f"decision must be one of {name_some(known)}, got {decision!r}.")
         return list(self.table.index[self.table["decision"] == decision])
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "headline": self.headline, "table": self.table.reset_index().to_dict("records"),
-            "total": {name: dict(values) for name, values in self.total.items()}, "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "headline": self.headline, "table": self.table.reset_index(),
+            "total": {name: dict(values) for name, values in self.total.items()}, "settings": self.settings,
+            "warnings": self.warnings,
         }  # fmt: skip
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, name_some, number
+from segmentation._results import Result
 from segmentation.experiments._plan_input import baseline_table, check_shares, check_table, lifts, per_segment
 from segmentation.experiments._plan_power import SIDES, Comparison
 from segmentation.governance._anonymity import MINIMUM
@@ -19,7 +20,7 @@ __all__ = ["MinimumSize", "minimum_segment_size"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class MinimumSize:
+class MinimumSize(Result):
     """How many customers each segment needs, as `minimum_segment_size` returns it.
 
     Attributes
@@ -47,16 +48,11 @@ class MinimumSize:
             return []
         return [str(name) for name in self.table.index[~self.table["enough"].to_numpy(dtype=bool)]]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return a copy of the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return table, warnings and settings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": self.table.reset_index().to_dict("records"),
-            "warnings": list(self.warnings),
-            "settings": dict(self.settings),
+            "table": self.table.reset_index(),
+            "warnings": self.warnings,
+            "settings": self.settings,
         }
 
     def __str__(self) -> str:

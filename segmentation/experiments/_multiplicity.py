@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from segmentation._format import count, name_some
+from segmentation._results import Result
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._vectors import check_level
 from segmentation.governance._association import holm
@@ -23,7 +24,7 @@ KEYS = ("outcome", "arm", "segment")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CorrectedComparisons:
+class CorrectedComparisons(Result):
     """Comparisons corrected for being many.
 
     Attributes
@@ -51,15 +52,10 @@ class CorrectedComparisons:
         rows: pd.DataFrame = self.table[self.table["claimed"]]
         return rows
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "headline": self.headline, "table": self.table.to_dict("records"), "family": self.family,
-            "settings": dict(self.settings), "warnings": list(self.warnings),
+            "headline": self.headline, "table": self.table, "family": self.family,
+            "settings": self.settings, "warnings": self.warnings,
         }  # fmt: skip
 
     def __str__(self) -> str:

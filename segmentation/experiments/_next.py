@@ -13,6 +13,7 @@ import pandas as pd
 from segmentation._format import count, name_some, number
 from segmentation._frames import is_frame, kind_of
 from segmentation._plotting import shorten
+from segmentation._results import Result
 from segmentation.allocation import ValueOfInformation, value_of_information
 from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._learn import per_name
@@ -28,7 +29,7 @@ YES, NO, UNCLEAR, NEVER = "worth it", "not worth it", "cannot be told", "no test
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NextExperiment:
+class NextExperiment(Result):
     """What a test of each segment is worth, as `next_experiment` returns it.
 
     Attributes
@@ -75,34 +76,29 @@ class NextExperiment:
             )
         return f"No test is worth its cost: the best, of {str(best)!r}, is expected to bring {figures}"
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "headline": self.headline, "segment": self.segment, "table": self.table.reset_index().to_dict("records"),
-            "value_of_information": self.value_of_information.to_dict(), "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "headline": self.headline, "segment": self.segment, "table": self.table.reset_index(),
+            "value_of_information": self.value_of_information.to_dict(), "settings": self.settings,
+            "warnings": self.warnings,
         }  # fmt: skip
 
-    def _shown(self) -> tuple[pd.DataFrame, str]:
+    def _cut(self) -> tuple[pd.DataFrame, str]:
         more = f"... {count(len(self.table), 'segment')} in .table" if len(self.table) > SHOWN else ""
         return self.table.head(SHOWN).rename(index=lambda name: shorten(name, 40)), more
 
     def __str__(self) -> str:
-        table, more = self._shown()
+        table, more = self._cut()
         shown = table.to_string(float_format=lambda value: number(float(value)))
         return "\n".join([self.headline, "", shown, *filter(None, [more]), *(f"Note: {t}" for t in self.warnings)])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        table: Any = self._shown()[0]
+        table: Any = self._cut()[0]
         shown = table.to_html(float_format=lambda value: number(float(value)), escape=True)
         notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
-        return f"<p>{escape(self.headline)}</p>{shown}<p>{escape(self._shown()[1])}</p>{notes}"
+        return f"<p>{escape(self.headline)}</p>{shown}<p>{escape(self._cut()[1])}</p>{notes}"
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the value of testing each segment, per period, beside the cost (`ValueOfInformationDisplay`)."""

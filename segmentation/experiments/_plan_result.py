@@ -10,6 +10,7 @@ import pandas as pd
 
 from segmentation._format import count, name_some, number
 from segmentation._plotting import shorten
+from segmentation._results import Result
 
 __all__ = ["ExperimentPlan"]
 
@@ -21,7 +22,7 @@ def _short(name: Any) -> str:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ExperimentPlan:
+class ExperimentPlan(Result):
     """How many customers an experiment needs per segment, as `plan_experiment` returns it.
 
     Attributes
@@ -66,19 +67,14 @@ class ExperimentPlan:
         """Segments with fewer customers than they need on their own."""
         return [str(name) for name in self.table.index[~self.table["enough"].to_numpy(dtype=bool)]]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return tables, totals, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": self.table.reset_index().to_dict("records"),
-            "arms": self.arms.reset_index().to_dict("records"),
-            "pooling": None if self.pooling is None else self.pooling.reset_index().to_dict("records"),
+            "table": self.table.reset_index(),
+            "arms": self.arms.reset_index(),
+            "pooling": None if self.pooling is None else self.pooling.reset_index(),
             "totals": dict(self.totals),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _lines(self) -> list[str]:

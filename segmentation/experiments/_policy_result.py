@@ -12,6 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, number
 from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
+from segmentation._results import Result
 
 __all__ = ["METHODS", "PolicyDisplay", "PolicyValue"]
 
@@ -21,7 +22,7 @@ SHOWN = 15
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PolicyValue:
+class PolicyValue(Result):
     """What a rule of treatment would earn per customer, as `policy_value` returns it.
 
     Attributes
@@ -66,20 +67,15 @@ class PolicyValue:
             f"{number(row['low'])} to {number(row['high'])}): {'; '.join(said)}"
         )
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "headline": self.headline,
-            "table": self.table.reset_index().to_dict("records"),
-            "differences": self.differences.reset_index().to_dict("records"),
-            "by_segment": self.by_segment.reset_index().to_dict("records"),
-            "estimates": self.estimates.to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table.reset_index(),
+            "differences": self.differences.reset_index(),
+            "by_segment": self.by_segment.reset_index(),
+            "estimates": self.estimates,
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def _parts(self) -> list[tuple[str, pd.DataFrame]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count
+from segmentation._results import Result
 from segmentation.curves._fit import seed_of
 from segmentation.experiments._normal_mixture import NormalMixture
 from segmentation.experiments._vectors import per_segment
@@ -19,7 +20,7 @@ __all__ = ["PooledEffects", "alone_headline", "pooled_headline"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class PooledEffects:
+class PooledEffects(Result):
     """Effects of segments, each weighed against all others.
 
     Attributes
@@ -131,16 +132,11 @@ class PooledEffects:
 
         return PoolingDisplay.from_pooled(self).plot(ax).ax_
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "headline": self.headline, "table": self.table.reset_index().to_dict("records"), "mean": dict(self.mean),
-            "between_sd": dict(self.between_sd), "pooled": self.pooled, "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "headline": self.headline, "table": self.table.reset_index(), "mean": dict(self.mean),
+            "between_sd": dict(self.between_sd), "pooled": self.pooled, "settings": self.settings,
+            "warnings": self.warnings,
         }  # fmt: skip
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from segmentation._format import count, name_some, number, percent
 from segmentation._plotting import shorten
+from segmentation._results import Result
 from segmentation.experiments._randomize_hash import exact_share
 from segmentation.experiments._randomize_input import as_columns, read_customers
 from segmentation.experiments._randomize_manifest import HOLDOUT, RandomizationManifest, as_arms, make_manifest
@@ -28,7 +29,7 @@ UNLUCKY = 0.001
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Randomization:
+class Randomization(Result):
     """Who is in which arm, as `randomize` returns it.
 
     Attributes
@@ -65,13 +66,12 @@ class Randomization:
         """Return who is in which arm."""
         return self.assigned
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return table, manifest, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": self.table.reset_index().to_dict("records"),
+            "table": self.table.reset_index(),
             "manifest": self.manifest.to_dict(),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from scipy import stats
 from segmentation._format import column_difference, count, name_some, number
 from segmentation._frames import is_frame, kind_of
 from segmentation._plotting import shorten
+from segmentation._results import Result
 from segmentation._validation import as_customers
 from segmentation.exceptions import ColumnError, CustomerTableError
 from segmentation.experiments._analyze_intake import label_of
@@ -38,7 +39,7 @@ LARGE = 0.25
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class BalanceCheck:
+class BalanceCheck(Result):
     """How alike the arms are, as `check_balance` returns it.
 
     Attributes
@@ -65,19 +66,14 @@ class BalanceCheck:
         """Largest absolute standardised difference."""
         return float(self.table["std_difference"].abs().max())
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return figures, table, settings and warnings as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "p_value": self.p_value,
             "statistic": self.statistic,
             "df": self.df,
-            "table": self.table.to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table,
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
     def __str__(self) -> str:

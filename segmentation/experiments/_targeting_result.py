@@ -12,6 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, number, percent
 from segmentation._plotting import COLOURS, axes_or_new, shorten, take_literally, tidy
+from segmentation._results import Result
 
 __all__ = ["TargetingCurve", "TargetingDisplay"]
 
@@ -22,7 +23,7 @@ STRIP = 0.42
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TargetingCurve:
+class TargetingCurve(Result):
     """What is gained by treating in an order, as `targeting_curve` returns it.
 
     Attributes
@@ -72,21 +73,16 @@ class TargetingCurve:
             f"{number(row['band_low'])} to {number(row['band_high'])} (all shares at once, so it may be picked)."
         )
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "headline": self.headline,
-            "table": self.table.reset_index().to_dict("records"),
-            "areas": self.areas.reset_index().to_dict("records"),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table.reset_index(),
+            "areas": self.areas.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
         }
 
-    def _shown(self) -> tuple[pd.DataFrame, str]:
+    def _cut(self) -> tuple[pd.DataFrame, str]:
         table = self.table[COLUMNS]
         if self.settings["by"] == "customer" and len(table) > SHOWN:
             table = table.iloc[np.unique(np.linspace(0, len(table) - 1, 10).astype(int))]
@@ -95,7 +91,7 @@ class TargetingCurve:
         return table.head(SHOWN).rename(index=lambda name: shorten(name, 40)), more
 
     def __str__(self) -> str:
-        table, more = self._shown()
+        table, more = self._cut()
         lines = [self.headline, self._best(), "", table.to_string(float_format="{:.4g}".format), *filter(None, [more])]
         lines += ["", self.areas.to_string(float_format="{:.4g}".format)]
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
@@ -103,7 +99,7 @@ class TargetingCurve:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        table, more = self._shown()
+        table, more = self._cut()
         shown = "".join(part.to_html(float_format="{:.4g}".format, escape=True) for part in (table, self.areas))
         notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
         return f"<p>{escape(self.headline)}<br>{escape(self._best())}</p>{shown}<p>{escape(more)}</p>{notes}"

@@ -13,6 +13,7 @@ from scipy import optimize, stats
 
 from segmentation._format import count, name_some
 from segmentation._frames import kind_of
+from segmentation._results import Result
 from segmentation.experiments._analyze_intake import label_of
 from segmentation.experiments._interaction import interaction_test
 from segmentation.experiments._sample_ratio import FAIL, WARN, verdict_of
@@ -25,7 +26,7 @@ MANY = 1e6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ImportedExperiment:
+class ImportedExperiment(Result):
     """Effects that another tool computed, in the shape in which they are used here.
 
     Attributes
@@ -63,16 +64,11 @@ class ImportedExperiment:
         made: pd.DataFrame = rows.set_index("segment")[["lift", "se", "df"]].rename(columns={"lift": "estimate"})
         return made
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
-            "table": self.table.to_dict("records"), "interaction": self.interaction.to_dict("records"),
-            "sample_ratio": self.sample_ratio.to_dict("records"), "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "table": self.table, "interaction": self.interaction,
+            "sample_ratio": self.sample_ratio, "settings": self.settings,
+            "warnings": self.warnings,
         }  # fmt: skip
 
     @property

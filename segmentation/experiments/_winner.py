@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from segmentation._format import count, name_some
+from segmentation._results import Result
 from segmentation.experiments._moments import Floats
 from segmentation.experiments._truncated import conditional_mean, hybrid_mean
 from segmentation.experiments._vectors import as_table, as_vectors, check_level
@@ -26,7 +27,7 @@ TIE = 1e-6
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class BestSegment:
+class BestSegment(Result):
     """The best segment with its effect, corrected for the selection.
 
     Attributes
@@ -58,17 +59,12 @@ class BestSegment:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "headline": self.headline, "segment": self.segment, "estimate": self.estimate, "low": self.low,
-            "high": self.high, "table": self.table.reset_index().to_dict("records"), "runner_up": self.runner_up,
-            "segments": self.segments.reset_index().to_dict("records"), "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "high": self.high, "table": self.table.reset_index(), "runner_up": self.runner_up,
+            "segments": self.segments.reset_index(), "settings": self.settings,
+            "warnings": self.warnings,
         }  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:

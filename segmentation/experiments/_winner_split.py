@@ -11,13 +11,14 @@ import pandas as pd
 
 from segmentation._format import column_difference, count, name_some
 from segmentation._frames import to_pandas
+from segmentation._results import Result
 from segmentation.exceptions import ColumnError
 
 __all__ = ["SplitBest", "best_segment_by_split"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SplitBest:
+class SplitBest(Result):
     """The segment that one part of the customers chose, as the other part sees it.
 
     Attributes
@@ -41,16 +42,11 @@ class SplitBest:
     settings: dict[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "headline": self.headline, "segment": self.segment, "estimate": self.estimate, "low": self.low,
-            "high": self.high, "table": self.table.reset_index().to_dict("records"), "settings": dict(self.settings),
-            "warnings": list(self.warnings),
+            "high": self.high, "table": self.table.reset_index(), "settings": self.settings,
+            "warnings": self.warnings,
         }  # fmt: skip
 
     def __str__(self) -> str:

@@ -334,7 +334,7 @@ def test_what_a_plan_says():
     assert "Partial pooling" in text
     assert "&lt;b&gt;" in plan._repr_html_()
     assert set(plan.to_dict()) == {"table", "arms", "pooling", "totals", "settings", "warnings"}
-    assert plan.to_pandas() is plan.table
+    assert plan.to_pandas().equals(plan.table)
 
 
 def test_a_picture_of_the_plan():
