@@ -16,9 +16,12 @@ from segmentation.evaluation._structure_pool import Fold, Tested, judge_groups
 from segmentation.evaluation._structure_space import space_of
 from segmentation.evaluation._structure_split import learn_groups
 
-__all__ = ["Passes", "combine", "in_order", "run_passes"]
+__all__ = ["Passes", "in_order", "run_passes"]
 
 N_FOLDS = 5
+# After so many passes the others are left out where the p-value is above this.
+FIRST_LOOK = 2
+HOPELESS = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,50 +30,30 @@ class Passes:
 
     Attributes
     ----------
-    tested : tuple of Tested
-        One per pass.
+    tested : Tested or None
+        What the passes say together; None where every fit failed.
+    n_passes : int
+        How many were made: fewer than asked for where the first ones left no hope.
     n_failed : int
         Fits that failed, whose part of the customers was left out.
     error : str
         The first error.
     """
 
-    tested: tuple[Tested, ...]
+    tested: Tested | None
+    n_passes: int = 1
     n_failed: int = 0
     error: str = ""
 
     @property
     def p_value(self) -> float:
-        """The passes taken together; NaN where there are none."""
-        return combine([one.p_value for one in self.tested])
+        """Of the least separated group; NaN where nothing was tested."""
+        return self.tested.p_value if self.tested else np.nan
 
     @property
     def apartness(self) -> float:
-        """Of the least separated group where the groups were learnt: mean over the passes made."""
-        return float(np.mean([one.apartness for one in self.tested])) if self.tested else 0.0
-
-    @property
-    def typical(self) -> Tested | None:
-        """The pass in the middle, by its p-value."""
-        ordered = sorted(self.tested, key=lambda one: one.p_value)
-        return ordered[(len(ordered) - 1) // 2] if ordered else None
-
-
-def combine(p_values: Sequence[float]) -> float:
-    """Take the p-values of several random splits of the same customers together, whatever their dependence.
-
-    The k-th smallest of R times R / k is a p-value (Rueger 1978, Metrika 25, 171-178); k is the middle, so that
-    neither the luckiest nor the unluckiest split decides.
-
-    Examples
-    --------
-    >>> round(combine([0.001, 0.01, 0.02, 0.4, 0.9]), 4)
-    0.0333
-    """
-    if not len(p_values):
-        return np.nan
-    k = len(p_values) // 2 + 1
-    return float(min(1.0, len(p_values) / k * sorted(p_values)[k - 1]))
+        """Of the least separated group where the groups were learnt."""
+        return self.tested.apartness if self.tested else 0.0
 
 
 def in_order(passes: Mapping[int, Passes]) -> dict[int, float]:
@@ -86,7 +69,7 @@ def in_order(passes: Mapping[int, Passes]) -> dict[int, float]:
 def run_passes(
     model: Any, customers: Customers, seeds: Sequence[np.random.SeedSequence], *, needed: float, bar: Any
 ) -> Passes:
-    """Split the customers into parts anew in every pass, and test the groups learnt without each part on that part.
+    """Split the customers into parts anew in every pass, learn groups without each part, and test on all parts.
 
     Parameters
     ----------
@@ -96,23 +79,25 @@ def run_passes(
     seeds : sequence of SeedSequence
         One per pass.
     needed : float
-        The passes end once more than half of them are known to lie above this: nothing could come of the others.
+        The p-value that would count. Where the first two passes are far from it, no others are made: that can only
+        make natural rarer.
     bar : progress bar
     """
-    tested: list[Tested] = []
-    n_failed, error, k = 0, "", len(seeds) // 2 + 1
-    for i, seed in enumerate(seeds):
-        folds, failures = _one_pass(model, customers, seed)
+    folds: list[Fold] = []
+    tested: Tested | None = None
+    n_failed, error, made = 0, "", 0
+    for made, seed in enumerate(seeds, start=1):
+        found, failures = _one_pass(model, customers, seed)
+        folds += found
         n_failed += len(failures)
         error = error or (failures[0] if failures else "")
-        if folds:
-            tested.append(judge_groups(folds))
         bar.update()
-        above = sum(one.p_value * len(seeds) / k > needed for one in tested)
-        if above >= k or (not folds and i == 0):
-            bar.update(len(seeds) - i - 1)
+        if made in (FIRST_LOOK, len(seeds)) and folds:
+            tested = judge_groups(folds)
+        if not folds or (made == FIRST_LOOK and tested is not None and tested.p_value > max(HOPELESS, needed)):
+            bar.update(len(seeds) - made)
             break
-    return Passes(tuple(tested), n_failed, error)
+    return Passes(tested, made, n_failed, error)
 
 
 def _one_pass(model: Any, customers: Customers, seed: np.random.SeedSequence) -> tuple[list[Fold], list[str]]:

@@ -1,4 +1,4 @@
-"""Groups learnt without a part of the customers, tested on that part, over all parts together."""
+"""Groups learnt without a part of the customers, tested on that part, over all parts and passes together."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ from segmentation.evaluation._structure_split import (
 )
 
 __all__ = ["Fold", "HeldOut", "Tested", "judge_groups"]
+
+# A solution went astray where its groups are less separated than this share of the median; so many of them may.
+ASTRAY = 0.6
+MAY_FAIL = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,8 @@ class HeldOut:
     members : tuple of int
         Codes of the segments of the group in the first fold.
     projection : ndarray
-        Customers of both along the discriminant: 0 is the centre of the group, 1 that of the neighbour.
+        Customers of both, at the mean over the passes, along the discriminant: 0 is the centre of the group, 1 that of
+        the neighbour.
     is_neighbour : ndarray of bool
     window : tuple of float
         The stretch that is tested.
@@ -75,7 +80,7 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """One pass over all parts.
+    """All parts of all passes together.
 
     Attributes
     ----------
@@ -83,8 +88,8 @@ class Tested:
         That of the least separated group, 1 where there is one group only.
     n_groups : int
     apartness : float
-        Of the least separated group where the groups were learnt: mean over the parts. It has not seen, for any part,
-        the customers that the part is tested on.
+        Of the least separated group where the groups were learnt: mean over the parts, 0 where the solutions do not
+        agree. It has not seen, for any part, the customers that the part is tested on.
     groups : tuple of HeldOut
     """
 
@@ -97,17 +102,24 @@ class Tested:
 def judge_groups(folds: list[Fold]) -> Tested:
     """Test whether every group is apart from its nearest neighbour on customers it was not learnt from.
 
-    Each customer is projected by a solution learnt without them; the projections of all parts are put together, groups
-    of different parts being matched by the customers they share. The largest p-value counts, since every group must
-    be apart: no correction for their number is needed.
+    Each customer is projected by the solutions learnt without them, one in each pass, groups of different solutions
+    being matched by the customers they share, and stands at the mean. The largest p-value counts, since every group
+    must be apart: no correction for their number is needed.
+
+    Parameters
+    ----------
+    folds : list of Fold
+        The parts of every pass; the same customers in the same order in each.
     """
     n_groups, apartness = _number_of_groups(folds)
-    chosen = [(fold, fold.ways[n_groups - 1]) for fold in folds if len(fold.ways) >= n_groups]
-    apart = [(fold, way) for fold, way in chosen if way.apartness >= APART]
-    # one solution that went astray is left out; where more do not show the groups, that says something
-    chosen = apart if len(apart) == len(folds) - 1 else chosen
-    if n_groups < 2 or sum(way.apartness > 0 for _, way in chosen) < len(folds) - 1:
+    if n_groups < 2:
         return Tested(1.0, 1, apartness)
+    known = [(fold, fold.ways[n_groups - 1]) for fold in folds if len(fold.ways) >= n_groups]
+    enough = ASTRAY * float(np.median([way.separation for _, way in known]))
+    # solutions that went astray are left out; where more than one in five do not show the groups, that says something
+    chosen = [(fold, way) for fold, way in known if way.separation >= enough and way.apartness > 0]
+    if len(chosen) < (1 - MAY_FAIL) * len(folds):
+        return Tested(1.0, 1)  # last in the order: what the solutions do not agree on must not stand before the others
     first, way = chosen[0]
     matched = [_matched(way.group_of(first.codes), other.group_of(fold.codes), n_groups) for fold, other in chosen]
     groups = tuple(
@@ -136,18 +148,23 @@ def _matched(first: NDArray[np.int64], other: NDArray[np.int64], n_groups: int) 
 
 
 def _held_out(chosen: list[tuple[Fold, Learnt, int]], members: tuple[int, ...]) -> HeldOut:
-    """Put the held-out customers of one group and its neighbour together over the folds, and test them."""
-    lines, sides, windows, lonely = [], [], [], []
+    """Put the customers of one group and its neighbour together, each where solutions learnt without them say."""
+    n = len(chosen[0][0].codes)
+    places, votes, times, asked = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    windows, lonely = [], []
     for fold, way, position in chosen:
         border = way.borders[position]
         group = way.group_of(fold.codes)
         of_both = (group == border.group) | (group == border.neighbour)
         counted = of_both & fold.held_out
-        lines.append(border.project(fold.points[counted]))
-        sides.append(group[counted] == border.neighbour)
+        places[counted] += border.project(fold.points[counted])
+        votes[counted] += group[counted] == border.neighbour
+        times += counted
+        asked += fold.held_out
         windows.append(border.window)
         lonely.append(band_loneliness(fold.points[of_both], border, fold.held_out[of_both]))
-    line, side = np.concatenate(lines), np.concatenate(sides)
+    counted = (times > 0) & (times >= asked / 2)
+    line, side = places[counted] / times[counted], votes[counted] > times[counted] / 2
     window = _common(windows)
     loneliness, n_band = _together(lonely)
     p_value, distance = 1.0, np.nan

@@ -45,8 +45,8 @@ class StructureVerdict:
         stability), ``weakest_slsw``, ``restart_ari``, ``reproducible``.
         A p-value of passes that were ended early, because nothing could come of them, is that of the passes made.
     groups : pandas.DataFrame
-        Groups in the pass in the middle, each with its nearest neighbour: sizes, ``distance``, ``loneliness`` (chance
-        that a customer at the border is farther from the neighbours than another), ``p_value``.
+        Groups on customers not learnt from, each with its nearest neighbour: sizes, ``distance``, ``loneliness``
+        (chance that a customer at the border is farther from the neighbours than another), ``p_value``.
     point_masses : pandas.DataFrame
         ``column``, ``value``, ``share``.
     held_out : tuple of HeldOut

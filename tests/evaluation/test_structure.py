@@ -12,9 +12,11 @@ from sklearn.pipeline import make_pipeline
 
 from segmentation.evaluation import StructureDisplay, _structure_pool, structure_verdict
 from segmentation.evaluation._latent import _covariance, learn_latent
+from segmentation.evaluation._refits import Customers
 from segmentation.evaluation._structure_columns import few_levels, point_masses, replace_point_masses, spread_ties
-from segmentation.evaluation._structure_dip import Passes, combine, in_order
-from segmentation.evaluation._structure_split import learn_groups
+from segmentation.evaluation._structure_dip import Passes, in_order, run_passes
+from segmentation.evaluation._structure_pool import Fold, judge_groups
+from segmentation.evaluation._structure_split import _border, learn_groups
 from segmentation.exceptions import OutOfSampleError
 from segmentation.segmenters import ClustererSegmenter, HDBSCANSegmenter, KMeansSegmenter, RuleSegmenter
 
@@ -269,13 +271,81 @@ def test_ties_are_spread_no_farther_than_half_the_way():
     assert few_levels(X).tolist() == [True]
 
 
-def test_passes_together():
-    assert combine([0.04]) == 0.04
-    assert combine([0.01, 0.02, 0.03]) == pytest.approx(0.03)
-    assert combine([1.0, 1.0, 0.5]) == 1.0
-    assert np.isnan(combine([]))
+def fold_of(X, codes, held_out):
+    return Fold(X, codes, held_out, learn_groups(X[~held_out], codes[~held_out], 2))
+
+
+def test_customers_stand_at_the_mean_of_what_the_passes_say():
     rng = np.random.default_rng(0)
-    assert np.mean([combine(rng.random(5)) <= 0.05 for _ in range(2000)]) <= 0.065
+    X = rng.normal(size=(400, 2)) + np.where(np.arange(400)[:, None] < 150, [7, 0], 0)
+    codes = (np.arange(400) < 150).astype(int)
+    parts = [rng.permutation(400) % 5 for _ in range(2)]
+    folds = [fold_of(X, codes, part == number) for part in parts for number in range(5)]
+    one, two, both = judge_groups(folds[:5]), judge_groups(folds[5:]), judge_groups(folds)
+    assert both.n_groups == 2
+    assert both.p_value < 0.001
+    means = (one.groups[0].projection + two.groups[0].projection) / 2
+    assert both.groups[0].projection == pytest.approx(means)
+    assert [len(group.projection) for group in both.groups] == [400, 400]
+    by_hand = [fold.ways[1].borders[0].project(X)[fold.held_out] for fold in folds[:5]]
+    found = np.concatenate([one.groups[0].projection[fold.held_out] for fold in folds[:5]])
+    assert found == pytest.approx(np.concatenate(by_hand))
+
+
+def test_a_solution_that_went_astray_is_left_out_and_two_of_five_are_not():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2)) + np.where(np.arange(400)[:, None] < 150, [7, 0], 0)
+    codes, wrong = (np.arange(400) < 150).astype(int), (X[:, 1] > 0).astype(int)
+    part = np.arange(400) % 5
+    good = [fold_of(X, codes, part == number) for number in range(5)]
+    bad = [fold_of(X, wrong, part == number) for number in range(5)]
+    found = judge_groups([*good[:4], bad[4]])
+    assert found.p_value < 0.001
+    assert len(found.groups[0].projection) == 320
+    none = judge_groups([*good[:3], *bad[3:]])
+    assert (none.p_value, none.apartness) == (1, 0)
+
+
+class Bar:
+    n = 0
+
+    def update(self, n=1):
+        self.n += n
+
+
+def test_passes_without_hope_are_not_made():
+    def passes(X):
+        bar = Bar()
+        customers = Customers.of(X)
+        seeds = np.random.SeedSequence(0).spawn(4)
+        found = run_passes(KMeansSegmenter(2, n_init=2), customers, seeds, needed=0.05, bar=bar)
+        assert bar.n == 4
+        return found
+
+    rng = np.random.default_rng(0)
+    none = passes(rng.normal(size=(500, 2)))
+    assert none.n_passes == 2
+    assert none.p_value > 0.3
+    two = passes(np.concatenate([rng.normal(size=(300, 2)), rng.normal(6, 1, (200, 2))]))
+    assert two.n_passes == 4
+    assert two.p_value < 0.001
+
+
+def test_the_border_is_learnt_anew_without_the_edge_of_the_large_group():
+    """Segments as k-means makes them: the small one has the edge of the large one on one side of it."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(740, 2)), rng.normal([5, 0], 1, (60, 2))])
+    true = np.arange(800) >= 740
+    lent = true | (X @ [0.8, 0.6] > 1.5)
+    assert 20 < (lent & ~true).sum() < 60
+    border = _border(0, 1, X[~lent], X[lent])
+    angle = np.degrees(np.arccos(border.weights[0] / np.linalg.norm(border.weights)))
+    assert angle < 6
+    assert border.project(X[true]).mean() == pytest.approx(1, abs=0.05)
+    assert border.window[1] == np.inf
+    inside = border.project(X) >= border.window[0]
+    assert inside.sum() == pytest.approx(1.55 * 60, rel=0.15)
+    assert inside[true].mean() > 0.97
 
 
 def test_halves_of_a_group_are_taken_together():
@@ -310,7 +380,7 @@ def test_a_small_group_is_set_against_all_parts_of_a_large_one_and_tested_beside
 
 def test_numbers_are_tested_in_the_order_of_what_was_learnt():
     def passes(p_value, apartness):
-        return Passes((_structure_pool.Tested(p_value, 2, apartness),))
+        return Passes(_structure_pool.Tested(p_value, 2, apartness))
 
     adjusted = in_order({2: passes(0.2, 0.5), 3: passes(0.01, 0.9), 4: passes(0.03, 0.3), 5: passes(0.001, 0.7)})
     assert adjusted == {3: 0.01, 5: 0.01, 2: 0.2, 4: 0.2}
