@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from segmentation._format import count
+from segmentation._results import Result
 from segmentation.evaluation._latent_test import LatentTest
 from segmentation.evaluation._structure_pool import HeldOut
 
@@ -24,7 +24,7 @@ MEANING = {
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class StructureVerdict:
+class StructureVerdict(Result):
     """Whether segments are natural, reproducible or constructive, with the evidence.
 
     Attributes
@@ -89,21 +89,16 @@ class StructureVerdict:
             f"{self.verdict} - {MEANING[self.verdict]}"
         )
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values."""
+    def _facts(self) -> dict[str, Any]:
         return {
             "verdict": self.verdict,
             "n_segments": self.n_segments,
-            "evidence": list(self.evidence),
-            "settings": dict(self.settings),
-            "warnings": list(self.warnings),
-            "table": self.table.reset_index().to_dict("records"),
-            "groups": self.groups.reset_index().to_dict("records"),
-            "point_masses": self.point_masses.to_dict("records"),
+            "evidence": self.evidence,
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "table": self.table.reset_index(),
+            "groups": self.groups.reset_index(),
+            "point_masses": self.point_masses,
         }
 
     def _shown(self) -> pd.DataFrame:
@@ -118,13 +113,8 @@ class StructureVerdict:
         lines.append(self._shown().to_string(float_format="{:.3f}".format, na_rep=""))
         return "\n".join([*lines, *(f"  Warning: {note}" for note in self.warnings)])
 
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        above = f"<p><strong>{escape(self._headline())}</strong></p>"
-        above += "".join(f"<p>{escape(text)}</p>" for text in self.evidence)
-        below = "".join(f"<p>{escape(text)}</p>" for text in self.warnings)
-        return f"{above}{self._shown().round(3).to_html()}{below}"
+    def _opening(self) -> tuple[str, ...]:
+        return (self._headline(), *self.evidence)
 
     def plot(self, ax: Any = None, *, max_groups: int = 8) -> Any:
         """Draw each group and its nearest neighbour along the line between them (`StructureDisplay`).

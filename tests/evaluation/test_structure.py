@@ -190,7 +190,7 @@ def test_what_people_read(natural):
     plain = natural.to_dict()
     assert plain["verdict"] == "natural"
     assert [row["n_segments"] for row in plain["table"]] == [2, 3]
-    assert natural.to_pandas() is natural.table
+    assert natural.to_pandas().equals(natural.table)
 
 
 @pytest.mark.parametrize(
