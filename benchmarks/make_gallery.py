@@ -460,7 +460,7 @@ def drift(ax):
 def refresh(ax):
     tables, models = quarters()
     before, after = list(tables)[:2]
-    mo.recommend_refresh(models[before].segmenter_, tables[before], tables[after], random_state=0).plot(ax)
+    mo.recommend_refresh(models[before], tables[before], tables[after], random_state=0).plot(ax)
 
 
 def segment_drift():

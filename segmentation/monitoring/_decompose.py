@@ -154,6 +154,8 @@ def decompose_change(
     drawn = resampled(list(states.values()), len(names), n_customers, used, n_resamples, rng)
     draws = dict(zip(states, drawn, strict=True))
     pieces, spread = _shown(components_of(sums, kind), kind, together), components_of(draws, kind)
+    for found in (pieces, spread):
+        _nothing_of_nobody(found, sums, kind)
     change = {name: values[0] for name, values in pieces.items()}
     change["total"] = sum(change.values(), np.zeros(len(names)))
     spread = {name: spread.get(name, np.zeros((n_resamples, len(names)))) for name in pieces}
@@ -218,6 +220,15 @@ def _refuse_nothing(sums: dict[str, Sums], kind: str, of: Any) -> None:
         if kind != "total" and not state.below.sum() > 0:
             who = "the denominator is 0" if kind == "ratio" else "there is nobody"
             raise CustomerTableError(f"{who}{f' in {name_some(of)}' if of else ''} ({name}): no {kind} can be formed.")
+
+
+def _nothing_of_nobody(pieces: dict[str, Any], sums: dict[str, Sums], kind: str) -> None:
+    """Put 0 for exits and entries where nobody left or came, in place of what rounding leaves."""
+    last = "stay_after_new" if "stay_after_new" in sums else "stay_after"
+    for name, all_of, stayed in (("exits", "before", "stay_before"), ("entries", "after", last)):
+        nobody = sums[all_of].n[0] == sums[stayed].n[0]
+        if name in pieces and (kind == "total" or nobody.all()):  # of a mean, who leaves one segment concerns them all
+            pieces[name] = np.where(nobody, 0.0, pieces[name])
 
 
 def _shown(pieces: dict[str, Any], kind: str, together: bool) -> dict[str, Any]:

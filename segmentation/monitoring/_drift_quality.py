@@ -13,12 +13,12 @@ from scipy.stats import fisher_exact, norm
 
 from segmentation._format import column_difference, count, name_some, percent
 from segmentation._frames import is_frame, kind_of
+from segmentation._multiplicity import holm
 from segmentation._results import plain
 from segmentation._validation import as_customers
 from segmentation.assignment import as_assignment
 from segmentation.exceptions import ColumnError, CustomerTableError
 from segmentation.monitoring._inputs import date_label
-from segmentation.monitoring._match_evidence import holm
 from segmentation.monitoring._whole_html import whole_html
 
 __all__ = ["SegmentQuality", "segment_quality"]

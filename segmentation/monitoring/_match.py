@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Collection
 from typing import Any, Literal
 
 import numpy as np
@@ -82,6 +83,7 @@ def match_segments(
     one half, which no second segment can have [1]_. A segment that carries an id on is itself called split (or merged)
     where the other parts are a tenth of it or more. Without a
     counterpart an old segment *died*, a new one was *born*. A name or code that died is never given to another.
+    A segment dies once: one that had no customers in `old` already is *retired*, in ``old`` and in no event.
 
     Customers in no segment are counted in the sizes, and are no counterpart. Where all groups are the same in both,
     they continue, however few the customers are.
@@ -200,17 +202,24 @@ def match_assignments(
     *,
     keep_new_names: bool = False,
     settled: bool = False,
+    gone: Collection[str] | None = None,
 ) -> SegmentMatch:
-    """Turn evidence into the result; with `settled` a segment is renamed only if it does not carry its name on."""
+    """Turn evidence into the result.
+
+    With `settled` a segment is renamed only if it does not carry its name on. `gone` are the old segments that were
+    retired before, by default those without customers.
+    """
     first, old = segment_codes(before)
     second, new = segment_codes(after)
     events = events_of(evidence, settings["min_jaccard"])
-    _continue_empty(events, evidence, old, new)
-    carried = carry_on(old, new, events.successor, keep_new_names=keep_new_names)
     n_old, n_new = (
         np.bincount(first[first >= 0], minlength=len(old)),
         np.bincount(second[second >= 0], minlength=len(new)),
     )
+    _continue_empty(events, evidence, old, new, gone or ())
+    carried = carry_on(old, new, events.successor, keep_new_names=keep_new_names)
+    retired = [i for i, name in enumerate(old) if (not n_old[i] if gone is None else name in gone)]
+    _retire(events, retired, carried.codes)
     called = list(carried.names) if settled else new
     settings = {
         **settings,
@@ -236,10 +245,25 @@ def match_assignments(
     )
 
 
-def _continue_empty(events: Events, evidence: Evidence, old: list[str], new: list[str]) -> None:
+def _retire(events: Events, retired: list[int], codes: tuple[int, ...]) -> None:
+    """Say of segments that died before that they are retired, or that they have returned under their old name."""
+    for i in retired:
+        if events.event_old[i] != "died":
+            continue
+        events.event_old[i] = "retired"
+        if i in codes:
+            j = codes.index(i)
+            events.successor[i] = j
+            events.event_old[i] = "returned"
+            events.links.append((i, j, "returned"))
+            if events.event_new[j] == "born":
+                events.event_new[j] = "returned"
+
+
+def _continue_empty(events: Events, evidence: Evidence, old: list[str], new: list[str], gone: Collection[str]) -> None:
     """Let segments without customers before and after go on by their name, all that there is of them."""
     for i, name in enumerate(old):
-        if evidence.sizes_old[i] or name not in new:
+        if evidence.sizes_old[i] or name not in new or name in gone:
             continue
         j = new.index(name)
         if not evidence.sizes_new[j]:

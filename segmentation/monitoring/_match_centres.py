@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation._format import column_difference, name_some
+from segmentation._multiplicity import holm
 from segmentation._validation import as_customers
 from segmentation.exceptions import ColumnError, CustomerTableError
-from segmentation.monitoring._match_evidence import Evidence, chance_of, count_pairs, holm
+from segmentation.monitoring._match_evidence import Evidence, chance_of, count_pairs
 
 __all__ = ["FARTHEST", "evidence_of_centres", "feature_values"]
 

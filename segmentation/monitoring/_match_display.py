@@ -66,7 +66,7 @@ class MatchDisplay:
             drawn = draw_flows(ax, [flow], [old, named], [colours, after], ["before", "after"])
             if drawn < 1:
                 title += f"\nflows of {100 * (1 - drawn):.1f} % of the customers are too thin to draw"
-        ax.set_title(title, loc="left", fontsize=11)
+        ax.set_title(title, loc="left", fontsize=11, wrap=True)
         self.ax_ = ax
         self.figure_ = ax.figure
         take_literally(self.ax_)

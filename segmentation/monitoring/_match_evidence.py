@@ -10,7 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-__all__ = ["Evidence", "chance_of", "count_pairs", "evidence_of_customers", "holm"]
+from segmentation._multiplicity import holm
+
+__all__ = ["Evidence", "chance_of", "count_pairs", "evidence_of_customers"]
 
 Codes = NDArray[np.int64]
 
@@ -94,22 +96,6 @@ def count_pairs(old: Codes, new: Codes, n_old: int, n_new: int) -> NDArray[np.in
     rows, columns = np.where(old < 0, n_old, old), np.where(new < 0, n_new, new)
     counts = np.bincount(rows * (n_new + 1) + columns, minlength=(n_old + 1) * (n_new + 1))
     return counts.reshape(n_old + 1, n_new + 1).astype(np.int64)
-
-
-def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the p-values adjusted for their number after Holm (1979), in their shape.
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, 0.04, 0.03])).round(2)
-    array([0.03, 0.06, 0.06])
-    """
-    flat = p.ravel()
-    order = np.argsort(flat, kind="stable")
-    stepped = np.maximum.accumulate(flat[order] * np.arange(len(flat), 0, -1))
-    result = np.empty(len(flat))
-    result[order] = np.minimum(stepped, 1.0)
-    return result.reshape(p.shape)
 
 
 def chance_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from segmentation.monitoring._colours import identity_colours
 
 __all__ = ["SegmentMatch"]
 
-EVENTS = ("continued", "renamed", "split", "merged", "born", "died")
+EVENTS = ("continued", "renamed", "split", "merged", "returned", "born", "died")
 NAME_WIDTH = 26
 
 
@@ -31,7 +31,8 @@ class SegmentMatch:
     ----------
     table : pandas.DataFrame
         One row per event; a split has a row per part, a merger one per source. ``event`` ("continued", "renamed",
-        "split", "merged", "born", "died"); ``old`` and ``new`` (names as they came; missing where there is none);
+        "split", "merged", "returned", "born", "died"); ``old`` and ``new`` (names as they came; missing where there is
+        none);
         ``name`` (what the new segment is called from now on); ``carried`` (whether the new segment goes on under the
         old one's id); ``n_old``, ``n_new`` (customers in the tables); ``n_both`` (of those compared), ``n_expected``
         (by chance), ``jaccard``, ``share_of_old``, ``share_of_new``, ``distance`` (of the centres, in standard
@@ -39,9 +40,9 @@ class SegmentMatch:
         ``reason`` in words. Of a segment born or died it is the evidence of the nearest counterpart, which ``nearest``
         names.
     old : pandas.DataFrame
-        Index ``segment``, all old segments (one without customers that does not go on has "died" here, and no row in
-        ``table``): ``code``, ``event``, ``successor`` (new segment that carries its id on,
-        as it came; missing where none does), ``n_customers``, ``n_compared``.
+        Index ``segment``, all old segments: ``code``, ``event``, ``successor`` (new segment that carries its id on,
+        as it came; missing where none does), ``n_customers``, ``n_compared``. A segment that died in an earlier match
+        is "retired" here and has no row in ``table``, or "returned" where a segment of its name is there again.
     new : pandas.DataFrame
         Index ``segment``, all new segments as they came: ``code`` (from now on), ``name`` (from now on), ``event``,
         ``predecessor``, ``n_customers``, ``n_compared``.
@@ -145,7 +146,8 @@ class SegmentMatch:
 
     def _headline(self) -> str:
         s = self.settings
-        before, after = self.old["event"][self.old["n_customers"] > 0], self.new["event"]
+        there = (self.old["n_customers"] > 0) | self.old["event"].isin(["died", "returned"])
+        before, after = self.old["event"][there], self.new["event"]
         parts = []
         for event in EVENTS:
             n = int((after == event).sum()) if event == "born" else int((before == event).sum())

@@ -44,8 +44,7 @@ def event_table(
 ) -> pd.DataFrame:
     """Return a row per event with its evidence, in the order of the codes."""
     links = [(i, j, event) for i, j, event in events.links]
-    # one without customers was gone before
-    links += [(i, -1, "died") for i in range(len(old)) if events.event_old[i] == "died" and n_old[i]]
+    links += [(i, -1, "died") for i in range(len(old)) if events.event_old[i] == "died"]
     links += [(-1, j, "born") for j in range(len(new)) if events.event_new[j] == "born"]
     last = len(old)
     links.sort(key=lambda link: (link[0] if link[0] >= 0 else last, carried.codes[link[1]] if link[1] >= 0 else -1))
@@ -111,6 +110,8 @@ def _reason(row: dict[str, Any]) -> str:
         if not row["n_both"]:
             return "it has the same name and no customers before and after"
         return f"{of_old} of its customers stay together and are {of_new} of {row['new']!r}"
+    if row["event"] == "returned":
+        return "it was retired, and a segment of its name is there again"
     if row["event"] == "split":
         return f"{of_old} of {row['old']!r} is in {row['new']!r}, which comes from it by {of_new}"
     if row["event"] == "merged":

@@ -20,6 +20,8 @@ NAME_WIDTH = 26
 # Thinner ribbons are lines that nobody can follow.
 THINNEST = 0.002
 STEPS = 30
+# Of the dates side by side; more would lie on each other.
+CHARACTERS_BELOW = 40
 
 
 def draw_flows(
@@ -56,7 +58,10 @@ def draw_flows(
     _labels(ax, sizes, tops, total, names)
     ax.set_xlim(-0.1, len(dates) - 0.9)
     ax.set_ylim(-0.02, 1 + GAPS + 0.02)
-    ax.set_xticks(range(len(dates)), [date_label(date) for date in dates])
+    labels = [date_label(date) for date in dates]
+    ax.set_xticks(range(len(dates)), labels)
+    if sum(len(label) for label in labels) > CHARACTERS_BELOW:
+        ax.tick_params(axis="x", rotation=30)
     ax.set_yticks([])
     ax.spines[["top", "right", "left", "bottom"]].set_visible(False)
     ax.tick_params(length=0)

@@ -148,7 +148,7 @@ class MigrationDisplay:
         title = f"Where the customers of each segment went{each}: {changed:,} of {n:,} changed ({percent(changed / n)})"
         if len(rows) <= LABELLED_AT_MOST and self._any_small(shown):
             title += f"\n* fewer than {steps[0].settings['minimum']} customers"
-        ax.set_title(title, loc="left", fontsize=11)
+        ax.set_title(title, loc="left", fontsize=11, wrap=True)
         self._keep(ax)
 
     def _any_small(self, shown: Any) -> bool:
@@ -185,7 +185,7 @@ class MigrationDisplay:
         title = f"Flows of customers {what}: {changed:,} of {n:,} changed segment ({percent(changed / n)})"
         if drawn < 1:
             title += f"\nflows of {percent(1 - drawn)} of the customers are too thin to draw"
-        ax.set_title(title, loc="left", fontsize=11)
+        ax.set_title(title, loc="left", fontsize=11, wrap=True)
         self._keep(ax)
 
     def _shares(self, ax: Any) -> None:

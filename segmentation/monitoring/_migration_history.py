@@ -22,6 +22,8 @@ from segmentation.monitoring._migration_result import Migration
 __all__ = ["MigrationHistory"]
 
 NAME_WIDTH = 26
+# Characters of a line that people read, and dates shown of a history too long for it.
+WIDTH, SOME_DATES = 120, 8
 # The usual level; beyond it future steps are drawn from single past steps, whose rates differ.
 DIFFERENT = 0.05
 
@@ -183,11 +185,23 @@ class MigrationHistory:
         return lines
 
     def _shown(self) -> pd.DataFrame:
-        shown = self.shares().T.map(percent)
-        return shown.rename(index=lambda name: shorten(name, NAME_WIDTH))
+        """Return the shares, at the first, the last and some dates in between where all make lines too long to read."""
+        shown = self.shares().T.map(percent).rename(index=lambda name: shorten(name, NAME_WIDTH))
+        column = 1 + max(*(len(date_label(date)) for date in self.dates), len("100.0 %"))
+        fitting = max((WIDTH - max(len(str(name)) for name in shown.index)) // column, 2)
+        if len(self.dates) <= fitting:
+            return shown
+        some = np.linspace(0, len(self.dates) - 1, min(fitting, SOME_DATES)).round().astype(np.int64)
+        return shown.iloc[:, some]
+
+    def _shares_heading(self, shown: pd.DataFrame) -> str:
+        n, some = len(self.dates), len(shown.columns)
+        return "Shares:" if some == n else f"Shares at {some} of {n} dates (all in .table):"
 
     def __str__(self) -> str:
-        lines = [self._headline(), *(f"  {line}" for line in self._lines()), "Shares:", self._shown().to_string()]
+        shown = self._shown()
+        lines = [self._headline(), *(f"  {line}" for line in self._lines()), self._shares_heading(shown)]
+        lines.append(shown.to_string())
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
 
     __repr__ = __str__
@@ -195,7 +209,9 @@ class MigrationHistory:
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{escape(line)}</li>" for line in self._lines())
         notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
-        return f"<p>{escape(self._headline())}</p><ul>{lines}</ul>{self._shown().to_html(escape=True)}{notes}"
+        shown = self._shown()
+        table = f"<p>{escape(self._shares_heading(shown))}</p>{shown.to_html(escape=True)}"
+        return f"<p>{escape(self._headline())}</p><ul>{lines}</ul>{table}{notes}"
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the share of every segment over time, or the flows (``kind="alluvial"``), see `MigrationDisplay`.

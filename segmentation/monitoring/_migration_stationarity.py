@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from segmentation.monitoring._match_evidence import holm
+from segmentation._multiplicity import holm
 from segmentation.monitoring._migration_input import ALL_SEGMENTS, States
 
 __all__ = ["memory_test", "pooled_rates", "stationarity_test"]

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from segmentation._format import column_difference, name_some
@@ -27,7 +28,7 @@ from segmentation.monitoring._match_evidence import count_pairs, evidence_of_cus
 from segmentation.monitoring._match_names import are_numbered
 from segmentation.monitoring._match_result import SegmentMatch
 
-__all__ = ["ContinuedSegmenter", "last_step", "unfrozen"]
+__all__ = ["ContinuedSegmenter", "last_step", "retired_of", "unfrozen", "without_past"]
 
 
 def last_step(model: Any) -> Any:
@@ -39,6 +40,28 @@ def last_step(model: Any) -> Any:
 def unfrozen(model: Any) -> Any:
     """Return what scikit-learn's FrozenEstimator holds, or the model itself."""
     return model.estimator if type(model).__name__ == "FrozenEstimator" else model
+
+
+def retired_of(model: Any) -> set[str]:
+    """Return the names of segments that a fitted model knows only because they once were."""
+    last = last_step(unfrozen(model))
+    if not isinstance(last, ContinuedSegmenter):
+        return set()
+    gone = np.delete(last.segments_, last.codes_)
+    return {str(name) for name in gone} | retired_of(last.segmenter_)
+
+
+def without_past(model: Any) -> Any:
+    """Return a fitted model without what it goes on from: its own segments alone, under their names."""
+    model = unfrozen(model)
+    last = last_step(model)
+    if not isinstance(last, ContinuedSegmenter):
+        return model
+    check_is_fitted(last)
+    own = without_past(last.segmenter_)
+    if last is model:
+        return own
+    return Pipeline([*model.steps[:-1], *(getattr(own, "steps", None) or [(model.steps[-1][0], own)])])
 
 
 class ContinuedSegmenter(Segmenter):
@@ -60,7 +83,8 @@ class ContinuedSegmenter(Segmenter):
         numbers ("segment_1"), "new" where a person or a rule chose them.
     retired : {"keep", "drop"}, default="keep"
         "keep": segments that are gone stay in ``segments_``, without customers, so that every code means what it
-        meant; then codes of customers may have gaps. "drop": they are left out, and later codes move up.
+        meant; they died once, and are "retired" in later matches. Codes of customers may then have gaps. "drop": they
+        are left out, and later codes move up.
     min_jaccard : float, default=0.2
     alpha : float, default=0.01
         See `match_segments`.
@@ -236,7 +260,9 @@ class ContinuedSegmenter(Segmenter):
         evidence = evidence_of_customers(count_pairs(first, second, len(old), len(new)), self.alpha)
         settings = {"by": "customers", "min_jaccard": float(self.min_jaccard), "alpha": float(self.alpha)}
         keep = self.names == "new" or (self.names == "auto" and not are_numbered(new))
-        return match_assignments(before, after, evidence, settings, notes, keep_new_names=keep, settled=True)
+        previous = unfrozen(self.previous)
+        gone = None if is_frame(previous) or isinstance(previous, pd.Series) else retired_of(previous)
+        return match_assignments(before, after, evidence, settings, notes, keep_new_names=keep, settled=True, gone=gone)
 
     def _before(self, table: Any) -> pd.DataFrame:
         """Return where the previous segmentation puts, or put, the customers."""

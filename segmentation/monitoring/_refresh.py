@@ -19,7 +19,7 @@ from segmentation.monitoring._drift import feature_drift
 from segmentation.monitoring._drift_report import DriftReport
 from segmentation.monitoring._inputs import customer_values
 from segmentation.monitoring._match_result import SegmentMatch
-from segmentation.monitoring._refit_segmenter import last_step, unfrozen
+from segmentation.monitoring._refit_segmenter import last_step, unfrozen, without_past
 from segmentation.monitoring._refresh_cost import as_date, cost_of_waiting, days_to_review, elapsed_days, growth_of
 from segmentation.monitoring._refresh_evidence import (
     Noise,
@@ -71,7 +71,8 @@ def recommend_refresh(
     Parameters
     ----------
     model : fitted Segmenter, or Pipeline that ends in one
-        The definition whose age is in question. It must be able to place customers that it was not fitted to.
+        The definition whose age is in question. It must be able to place customers that it was not fitted to. Of one
+        that came from `refit`, the segments that it has today are asked about, under their names.
     reference, current : dataframe
         Customers with the features of the model: those it was fitted to (or last reviewed on), and those of today.
     in_force : assignment, optional
@@ -151,7 +152,7 @@ def recommend_refresh(
     'keep'
     """
     _check(tolerance, alpha, n_refits, refresh_cost, values)
-    model = unfrozen(model)
+    given, model = model, without_past(model)
     rng = np.random.default_rng(random_state)
     then, now = (as_customers(frame) for frame in (reference, current))
     elapsed = elapsed_days(reference_date, current_date)
@@ -203,7 +204,7 @@ def recommend_refresh(
         action=action,
         reason=reason,
         table=table,
-        segments=_segments(before, by_model, match, moved),
+        segments=_segments(before, by_model, match, moved, given),
         cost=cost,
         next_review=None if days is None else as_date(current_date, "current_date") + dt.timedelta(days=days),
         names=force_names or names,
@@ -223,6 +224,7 @@ def recommend_refresh(
             "identity": how,
             "exposed_by": "names" if by_names else "places",
             "refresh_cost": refresh_cost,
+            "values": None if values is None else str(getattr(values, "name", None) or "value"),
             "random_state": random_state if isinstance(random_state, int | None) else "generator",
         },
         warnings=tuple(warnings),
@@ -298,9 +300,11 @@ def _inside(
 
 
 def _segments(
-    before: pd.DataFrame, by_model: pd.DataFrame, match: SegmentMatch, moved: NDArray[np.bool_]
+    before: pd.DataFrame, by_model: pd.DataFrame, match: SegmentMatch, moved: NDArray[np.bool_], given: Any
 ) -> pd.DataFrame:
-    names = [str(name) for name in before["segment"].cat.categories]
+    there = [str(name) for name in before["segment"].cat.categories]
+    order = [str(name) for name in last_step(unfrozen(given)).segments_]  # as the model given has them
+    names = sorted(there, key=lambda name: order.index(name) if name in order else len(order))
     counts = [table["segment"].astype(str).value_counts().reindex(names, fill_value=0) for table in (before, by_model)]
     share = pd.Series(moved).groupby(by_model["segment"].astype(str).to_numpy(dtype=object)).mean().reindex(names)
     result = pd.DataFrame(

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from segmentation._progress import progress
 from segmentation.assignment import UNASSIGNED
 from segmentation.compose import assign
-from segmentation.monitoring._match import match_segments
+from segmentation.monitoring._match import match_assignments, match_segments
 from segmentation.monitoring._match_events import events_of
 from segmentation.monitoring._match_evidence import count_pairs, evidence_of_customers
 from segmentation.monitoring._match_result import SegmentMatch
@@ -103,7 +103,8 @@ def differs(old: Codes, new: Codes) -> tuple[float, bool]:
 
 def goes_on(match: SegmentMatch) -> bool:
     """Tell whether every segment goes on under its id, whole: nothing split, merged, born or died."""
-    return set(match.table["event"]) <= {"continued", "renamed"} and not (match.old["event"] == "died").any()
+    there = {"continued", "renamed"}
+    return set(match.table["event"]) <= there and set(match.old["event"]) <= there
 
 
 def noise_of_refits(
@@ -187,7 +188,11 @@ def identity_of(
     shifted so far that the old definition puts everybody elsewhere. 3. Where customers differ: centres, each table's
     columns at mean 0 and standard deviation 1, which takes out what moved everybody alike.
     """
-    first = match_segments(by_model, by_refit)
+    old, new = codes_of(by_model), codes_of(by_refit)
+    evidence = evidence_of_customers(count_pairs(old[0], new[0], len(old[1]), len(new[1])), ALPHA)
+    settings = {"by": "customers", "min_jaccard": MIN_JACCARD, "alpha": ALPHA}
+    # a segment of the model where nobody is today has died now: none was retired before
+    first = match_assignments(by_model, by_refit, evidence, settings, [], gone=())
     if goes_on(first):
         return first, "both definitions on the same customers"
     shared = before.index.intersection(by_refit.index)

@@ -90,8 +90,8 @@ def of_number(model: Any, gains: Any) -> Row:
     found = bool(np.quantile(then[best], 0.75) < 0 < np.quantile(now[best], 0.25))
     words = "suit better" if found else "do not suit clearly better"
     return found, gain, 0.0, (
-        f"{best} segments instead of {number} {words}: mean silhouette "
-        f"{gain:+.3f} today, {float(np.median(then[best])):+.3f} then."
+        f"{best} segments instead of {number} {words}: they change the mean silhouette by "
+        f"{gain:+.3f} today, by {float(np.median(then[best])):+.3f} then."
     )  # fmt: skip
 
 
@@ -149,6 +149,11 @@ def of_in_force(
     said = [f"{count(spare, 'customer')} of in_force not in the current table: not compared."] if spare else []
     used = used.reindex(by_model.index)
     used["segment"] = used["segment"].fillna(UNASSIGNED)
+    sizes = used["segment"].value_counts()
+    known = set(by_model["segment"].cat.categories)
+    used["segment"] = used["segment"].cat.remove_categories(  # retired ones, of which the model knows nothing
+        [name for name in used["segment"].cat.categories if not sizes[name] and name not in known]
+    )
     names = best_names(by_model, used)
     away = displaced(by_model, used, names)
     limit = max(tolerance, _usual_most(noise))

@@ -103,9 +103,11 @@ class RefreshAdvice:
             what = "under a name or definition that is not the model's"
         for name, row in self.cost.iterrows():
             later = f"; {row['at_next_review']:,.0f} by the next review" if pd.notna(row["at_next_review"]) else ""
-            lines.append(
-                f"Waiting: {row['now']:,.0f} ({row['now_low']:,.0f} to {row['now_high']:,.0f}) {name} {what}{later}."
-            )
+            figures = f"{row['now']:,.0f} ({row['now_low']:,.0f} to {row['now_high']:,.0f})"
+            if name == "value":
+                lines.append(f"Waiting: {self.settings['values']} of {figures} lies with customers {what}{later}.")
+            else:
+                lines.append(f"Waiting: {figures} {name} {what}{later}.")
         return lines
 
     def __str__(self) -> str:

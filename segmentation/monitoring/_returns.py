@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from segmentation._format import count, money, name_some, nearest, percent
+from segmentation._multiplicity import holm
 from segmentation.monitoring._ledger_errors import LedgerError
 from segmentation.monitoring._returns_control import SUMS, beside_controls
-from segmentation.monitoring._returns_estimates import holm, natural, ratio, ratios_to_date, total, trend
+from segmentation.monitoring._returns_estimates import natural, ratio, ratios_to_date, total, trend
 from segmentation.monitoring._returns_plan import PLAN_FOR, read_plan
 from segmentation.monitoring._returns_result import LedgerReturns, group_name
 

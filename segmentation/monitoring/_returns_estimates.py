@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["holm", "natural", "ratio", "ratios_to_date", "total", "trend"]
+__all__ = ["natural", "ratio", "ratios_to_date", "total", "trend"]
 
 Floats = NDArray[np.float64]
 Three = tuple[float, float, float]
@@ -101,18 +101,3 @@ def trend(position: Floats, cost: Floats, outcome: Floats, level: float) -> tupl
     else:
         p = float(2 * stats.t.sf(abs(slope) / error, n - 2))
     return slope, slope - half, slope + half, p
-
-
-def holm(p: Floats) -> Floats:
-    """Return Holm's adjusted p-values; NaN are no tests.
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, np.nan, 0.04])).tolist()
-    [0.02, nan, 0.04]
-    """
-    adjusted = np.full(len(p), np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
-    return adjusted

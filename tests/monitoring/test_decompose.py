@@ -86,6 +86,33 @@ def test_mean_by_hand():
     assert change.table.loc["definition"].drop("share_of_change").tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("options", [{}, {"kind": "total"}, {"denominator": "orders"}, {"of": ["s1", "s2"]}])
+@pytest.mark.parametrize("refitted", [False, True])
+def test_exits_and_entries_are_exactly_0_where_nobody_left_or_came(options, refitted):
+    then, now = tables(np.random.default_rng(4), n=997)
+    both = then.index.intersection(now.index)
+    given_ = dict(options)
+    if refitted:
+        given_["after_old"] = now["other"].rename("segment")
+    for first, second, nobody in ((then.loc[both], now, "exits"), (then, now.loc[both], "entries")):
+        mine = given_ | ({"after_old": given_["after_old"].loc[second.index]} if refitted else {})
+        change = decompose_change("spend", first, second, separate=True, n_resamples=99, random_state=0, **mine)
+        other = "entries" if nobody == "exits" else "exits"
+        assert (change.table.loc[nobody].drop("share_of_change") == 0).all()
+        assert (change.segments[[nobody, f"{nobody}_low", f"{nobody}_high"]] == 0).all(axis=None)
+        assert change.table.loc[other, "estimate"] != 0
+        assert change.table["estimate"].drop("total").sum() == pytest.approx(change.after - change.before)
+
+
+def test_a_segment_that_nobody_left_has_no_exits_in_a_total():
+    then, now = tables(np.random.default_rng(5), n=997)
+    leavers = then.index.difference(now.index)
+    then.loc[leavers[then.loc[leavers, "segment"] == "s1"], "segment"] = "s2"
+    change = decompose_change("spend", then, now, kind="total", separate=True, n_resamples=99, random_state=0)
+    assert (change.segments.loc["s1", ["exits", "exits_low", "exits_high"]] == 0).all()
+    assert (change.segments.loc[["s0", "s2", "s3"], "exits"] != 0).all()
+
+
 def test_total_is_the_average_over_all_orders_of_three_factors():
     rng = np.random.default_rng(1)
     then, now = tables(rng, 3, overlap=0)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
+from segmentation._multiplicity import holm
 from segmentation.exceptions import AssignmentError, ColumnError, CustomerTableError
 from segmentation.monitoring import MatchDisplay, match_segments
-from segmentation.monitoring._match_evidence import chance_of, count_pairs, holm
+from segmentation.monitoring._match_evidence import chance_of, count_pairs
 from segmentation.monitoring._match_names import are_numbered, carry_on
 
 
@@ -167,7 +168,19 @@ def test_empty_segments_go_on_by_name_alone():
     assert "no customers before and after" in match.table.set_index("old")["reason"].to_dict()["nobody"]
     gone = match_segments(old, blocks(a=30, b=30))
     assert "nobody" not in set(gone.table["old"])  # it was gone before
-    assert gone.old["event"].to_dict()["nobody"] == "died"
+    assert gone.old["event"].to_dict()["nobody"] == "retired"
+    assert gone._headline().endswith("in both): 2 continued")
+
+
+def test_a_segment_dies_once_in_a_chain_of_tables():
+    first = match_segments(blocks(a=60, b=60, c=60), blocks(a=60, b=60, unassigned=60))
+    assert first.old["event"].to_dict() == {"a": "continued", "b": "continued", "c": "died"}
+    later = first.relabel(blocks(a=60, b=60, unassigned=60))
+    second = match_segments(later, blocks(a=60, b=60, d=60))
+    assert second.old["event"].to_dict() == {"a": "continued", "b": "continued", "c": "retired"}
+    assert set(second.table["event"]) == {"continued", "born"}
+    assert second.segments == ("a", "b", "c", "d")  # the name and the code stay reserved
+    assert second.retired == ("c",)
 
 
 def test_customers_in_one_table_only_are_counted_not_compared():

@@ -192,6 +192,48 @@ def test_prints_and_converts():
     assert len(several.to_dict()["table"]) == 9
 
 
+def test_a_long_history_prints_some_dates_and_says_so():
+    tables = history(300, 37, 0)
+    dates = [f"2024-{month:02d}" for month in range(1, 13)] + [f"week {i:03d} of a year" for i in range(25)]
+    long = migration(dict(zip(dates, tables, strict=True)), n_simulations=19)
+    text = str(long)
+    assert "Shares at 6 of 37 dates (all in .table):" in text  # 120 characters hold 6 names of 18
+    body = text.split("Shares at")[1].split("Note:")[0].splitlines()[1:]
+    assert max(len(line) for line in body) <= 120
+    assert dates[0] in body[0]
+    assert dates[-1] in body[0]
+    assert len(long.table) == 3 * 37
+    assert "Shares at 6 of 37" in long._repr_html_()
+    short = migration(dict(zip(range(16, 53), tables, strict=True)), n_simulations=19)
+    assert "Shares at 8 of 37 dates" in str(short)
+    assert str(short).split("(all in .table):\n")[1].split("\n")[0].split() == [
+        "date", "16", "21", "26", "31", "37", "42", "47", "52"
+    ]  # fmt: skip
+    assert "Shares:\n" in str(migration(tables[:10], n_simulations=19))
+
+
+@pytest.mark.parametrize("kind", ["heatmap", "alluvial"])
+@pytest.mark.parametrize("n_dates", [2, 7])
+def test_titles_fit_into_a_figure_of_seven_inches(kind, n_dates):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    tables = {f"2024-{m:02d}-29": one.replace("s0", "n" * 80) for m, one in enumerate(history(4000, n_dates, 0), 1)}
+    result = migration(tables, n_simulations=19)
+    for one in (result, result.steps[0]):
+        figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+        one.plot(ax, kind=kind)
+        figure.draw_without_rendering()
+        title = next(text for text in ax.get_children() if getattr(text, "get_text", str)() == ax.get_title(loc="left"))
+        box = title.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+        assert box.y1 <= figure.bbox.height
+        labels = [label.get_window_extent() for label in ax.get_xticklabels()]
+        if kind == "alluvial":
+            turned = ax.get_xticklabels()[0].get_rotation() != 0
+            assert turned == (len(labels) > 2)
+    plt.close("all")
+
+
 def test_pictures_show_every_segment_and_figure():
     plt = pytest.importorskip("matplotlib.pyplot")
     tables = history(400, 3, 0)

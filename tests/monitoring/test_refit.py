@@ -152,8 +152,60 @@ def test_a_segment_that_vanished_keeps_its_code_or_is_dropped():
     # the group comes back later: it is a new one, and its old name is not given to it
     back = refit(model, PEOPLE, previous=kept)
     assert list(back.segments_) == [*old.segments_, "segment_5"]
-    assert back.match_.old["event"].to_dict()[old.segments_[gone]] == "died"
+    assert kept.match_.old["event"].to_dict()[old.segments_[gone]] == "died"
+    assert back.match_.old["event"].to_dict()[old.segments_[gone]] == "retired"
     assert back.segments_[back.predict(CENTRES[:1])[0]] == "segment_5"
+
+
+def test_a_segment_dies_once_in_a_chain_of_refits():
+    old = KMeansSegmenter(4, random_state=0).fit(PEOPLE)
+    gone = old.segments_[old.predict(CENTRES[:1])[0]]
+    models = [old]
+    for seed in range(4):
+        now = people([80, 70, 60], seed=seed, centres=CENTRES[1:], start=1000 * seed)
+        models.append(refit(KMeansSegmenter(3, random_state=0), now, previous=models[-1]))
+    fates = [model.match_.old["event"].to_dict()[gone] for model in models[1:]]
+    assert fates == ["died", "retired", "retired", "retired"]
+    assert [("died" in set(model.match_.table["event"])) for model in models[1:]] == [True, False, False, False]
+    assert "died" in str(models[1].match_)
+    assert str(models[2].match_).splitlines()[0].endswith(": 3 continued")
+    assert list(models[-1].segments_) == list(old.segments_)
+    # the same of an assignment that carries the retired name without customers
+    chained = refit(KMeansSegmenter(3, random_state=0), now, previous=sg.assign(models[-1], now))
+    assert chained.match_.old["event"].to_dict()[gone] == "retired"
+
+
+def test_a_segment_where_nobody_is_today_dies_now_and_not_before():
+    """The old model still has it: that nobody of the new table is in it is its death, with a row of its own."""
+    old = KMeansSegmenter(4, random_state=0).fit(PEOPLE)
+    gone = old.segments_[old.predict(CENTRES[:1])[0]]
+    now = people([80, 70, 60], seed=3, centres=CENTRES[1:] + 3)
+    assert gone not in set(sg.assign(old, now)["segment"])
+    match = refit(KMeansSegmenter(3, random_state=0), now, previous=old).match_
+    assert match.old["event"].to_dict()[gone] == "died"
+    assert list(match.events("died")["old"]) == [gone]
+    assert "1 died" in str(match)
+
+
+def test_a_retired_segment_returns_under_its_name_code_and_colour():
+    table = shop()
+    three = RuleSegmenter({"big": "total_spend >= 80", "mid": "total_spend >= 40", "small": "total_spend < 40"})
+    two = RuleSegmenter({"big": "total_spend >= 80", "small": "total_spend < 80"})
+    models = [clone(three).fit(table)]
+    for rules in (two, two, three, three):
+        models.append(refit(rules, table, previous=models[-1]))
+    fates = [model.match_.old["event"].to_dict()["mid"] for model in models[1:]]
+    assert fates[0] in ("died", "merged")
+    assert fates[1:] == ["retired", "returned", "continued"]
+    back = models[3].match_
+    assert set(back.events("split")["new"]) == {"small", "mid"}  # that is where its customers come from
+    row = back.events("returned").iloc[0]
+    assert (row["old"], row["new"], row["name"], row["carried"]) == ("mid", "mid", "mid", True)
+    assert back.codes["mid"] == list(models[0].segments_).index("mid")
+    assert back.colours()["mid"] == models[1].match_.colours()["mid"]
+    assert back.retired == ()
+    assert "1 returned" in str(back)
+    assert "there again" in row["reason"]
 
 
 def test_rules_keep_their_own_names_and_codes_of_names_that_were_there():

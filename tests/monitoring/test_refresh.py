@@ -5,10 +5,13 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import segmentation as sg
 from segmentation.exceptions import CustomerTableError
-from segmentation.monitoring import recommend_refresh
+from segmentation.monitoring import ContinuedSegmenter, recommend_refresh, refit
 from segmentation.segmenters import KMeansSegmenter, RuleSegmenter
 
 CENTRES = np.array([[0.0, 0, 0], [6, 0, 2], [0, 6, 0]])
@@ -74,9 +77,49 @@ def test_same_customers_who_all_shift_keep_their_segments():
     assert (advice.segments["event"] == "continued").all()
 
 
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_a_refitted_model_is_asked_about_the_segments_it_has_today(in_pipeline):
+    """Names that are retired are no segments of today, and whether one segment more suits can be asked."""
+    rng = np.random.default_rng(2)
+    then, now = people(rng), people(rng)
+    four = np.vstack([CENTRES, [9, 9, 9]])
+    old = KMeansSegmenter(4, random_state=0).fit(people(rng, (0.25, 0.25, 0.25, 0.25), four))
+    named = sg.relabel(sg.assign(old, then), dict(zip(old.segments_, "abcd", strict=True)))
+    named = ContinuedSegmenter(KMeansSegmenter(4, random_state=0), previous=named).fit(people(rng, (0.25,) * 4, four))
+    inner = KMeansSegmenter(3, random_state=0)
+    if in_pipeline:
+        inner = make_pipeline(StandardScaler(), inner)
+    model = refit(inner, then, previous=named)
+    assert set(model.match_.retired)
+    settings = {"n_refits": 8, "n_draws": 199, "random_state": 0}
+    advice = recommend_refresh(model, then, now, in_force=sg.assign(model, now), **settings)
+    assert advice.action == "keep"
+    assert advice.table.loc["groups", "evidence"].startswith("Refitted, every segment goes on")
+    assert "Not asked" not in advice.table.loc["number", "evidence"]
+    assert list(advice.segments.index) == [name for name in model.segments_ if name not in model.match_.retired]
+    plain = recommend_refresh(model.segmenter_, then, now, **settings)
+    assert plain.table["figure"].equals(advice.table.loc[plain.table.index, "figure"])
+    assert type(advice.challenger) is type(inner)
+
+
+def test_pipelines_that_end_in_a_refit_are_taken_apart():
+    rng = np.random.default_rng(3)
+    then, now = people(rng), people(rng)
+    start = pd.Series("x", index=then.index).where(then["a"] < 3, "y")
+    model = make_pipeline(StandardScaler(), ContinuedSegmenter(KMeansSegmenter(3, random_state=0), previous=start)).fit(
+        then
+    )
+    advice = recommend_refresh(model, then, now, n_refits=8, n_draws=199, random_state=0)
+    assert advice.action == "keep"
+    assert "3 segments" in str(advice)
+    assert "Not asked" not in str(advice)
+    with pytest.raises(NotFittedError):
+        recommend_refresh(ContinuedSegmenter(KMeansSegmenter(3)), then, now)
+
+
 def test_dates_costs_and_reading():
     model, then, now, _ = history("drift", 3)
-    values = pd.Series(10.0, index=now.index)
+    values = pd.Series(10.0, index=now.index, name="margin")
     given = {"n_refits": 8, "n_draws": 199, "random_state": 0}
     advice = recommend_refresh(
         model,
@@ -95,6 +138,9 @@ def test_dates_costs_and_reading():
     wait = (advice.next_review - dt.date(2024, 4, 10)).days
     assert 25 <= wait <= 200
     assert any("pays within a period" in text for text in advice.warnings)
+    assert "Waiting: margin of " in str(advice)
+    assert " lies with customers in another segment than a refreshed definition says" in str(advice)
+    assert "they change the mean silhouette by " in str(advice)
     assert str(advice).startswith("Advice: refit (3 segments; 400 customers, then 400)")
     assert "Next review" in advice._repr_html_()
     assert advice.to_dict()["next_review"] == advice.next_review.isoformat()

@@ -6,11 +6,12 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from segmentation._multiplicity import holm
 from segmentation.allocation import Resource, allocate
 from segmentation.curves import LogCurve
 from segmentation.exceptions import ColumnError
 from segmentation.monitoring import LedgerError, ReturnLedger, ReturnsDisplay
-from segmentation.monitoring._returns_estimates import holm, natural, ratio, trend
+from segmentation.monitoring._returns_estimates import natural, ratio, trend
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
