@@ -330,7 +330,7 @@ def test_a_plug_in_that_breaks_its_promise_is_named(profile, draws):
 def test_the_result_becomes_plain_values(profile, draws):
     ranks = rank_table(ValuePrioritizer("clv_total"), profile, draws)
     plain = ranks.to_dict()
-    assert plain["probabilities"]["a"][1] == 0.75
+    assert plain["probabilities"]["a"]["1"] == 0.75
     assert plain["pairs"]["a"]["b"] == 0.75
     assert plain["table"][0]["segment"] == "a"
     assert str(ranks).startswith(ranks.headline)
