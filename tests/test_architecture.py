@@ -4,6 +4,7 @@ import ast
 import importlib
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import zipfile
@@ -171,3 +172,8 @@ def test_wheel_ships_types_and_nothing_else_at_top_level(tmp_path):
     assert "segmentation/py.typed" in names
     tops = {name.split("/")[0] for name in names}
     assert tops == {"segmentation", f"customer_segments-{segmentation.__version__}.dist-info"}
+
+
+def test_results_hand_out_copies_of_their_tables():
+    lent = re.compile(r"def to_pandas\(self\)[^\n]*\n(?:        \"\"\"[^\n]*\n)?        return self\.\w+\n")
+    assert not [str(path.relative_to(PACKAGE)) for path in modules() if lent.search(path.read_text(encoding="utf-8"))]

@@ -115,7 +115,7 @@ def read_run(folder: Path) -> Run:
         table = _customers(folder, record, [*ASSIGNMENT, *features, *scores], notes)
         first, last = (dt.date.fromisoformat(record[name]) for name in ("first_day", "last_day"))
         segments = record["model"]["segments"]
-        model: KMeansSegmenter | None = model_of(record["model"])
+        rebuilt = model_of(record["model"])
         columns, settings = dict(record["columns"]), dict(record["settings"])
         orders = str(record["orders"])
     except (KeyError, TypeError, ValueError) as error:
@@ -124,8 +124,8 @@ def read_run(folder: Path) -> Run:
     figures = table[features].astype(np.float64)
     if not np.isfinite(figures.to_numpy()).all():
         raise CommandError(f"{str(folder)!r}: features of customers are missing or not finite. Run again.")
-    assert model is not None  # noqa: S101
-    replayed = assign(model, figures)["segment"].astype(str)
+    model: KMeansSegmenter | None = rebuilt
+    replayed = assign(rebuilt, figures)["segment"].astype(str)
     differ = int((replayed != assignment["segment"].astype(str)).sum())
     if differ:
         notes.append(

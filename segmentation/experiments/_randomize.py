@@ -64,7 +64,7 @@ class Randomization(Result):
 
     def to_pandas(self) -> pd.DataFrame:
         """Return who is in which arm."""
-        return self.assigned
+        return self.assigned.copy()
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ __all__ = ["NetPromoter", "Satisfaction"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class _Survey(Result):
+class _Survey(Result, ABC):
     table: pd.DataFrame
     overall: pd.DataFrame
     differences: pd.DataFrame
@@ -32,11 +33,13 @@ class _Survey(Result):
     def _opening(self) -> list[str]:
         return [self._headline(), *self._lines()]
 
+    @abstractmethod
     def _headline(self) -> str:
-        raise NotImplementedError
+        """Return the first line of what is printed."""
 
+    @abstractmethod
     def _shown(self) -> pd.DataFrame:
-        raise NotImplementedError
+        """Return the rows and columns that a person reads first."""
 
     def _findings(self) -> list[str]:
         found = self.differences[self.differences["differs"]]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count, number, percent
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.monitoring._whole_html import whole_html
 
 __all__ = ["ChangeDecomposition"]
@@ -18,7 +18,7 @@ SHOWN = 12
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ChangeDecomposition:
+class ChangeDecomposition(Result):
     """The change of a metric and what it is made of.
 
     Attributes
@@ -46,23 +46,15 @@ class ChangeDecomposition:
         """Names of the components, in their order."""
         return [str(name) for name in self.table.index if name != "total"]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain(
-            {
-                "settings": self.settings,
-                "warnings": self.warnings,
-                "before": self.before,
-                "after": self.after,
-                "components": self.table.to_dict("index"),
-                "segments": self.segments.to_dict("index"),
-            }
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings,
+            "warnings": self.warnings,
+            "before": self.before,
+            "after": self.after,
+            "components": self.table.to_dict("index"),
+            "segments": self.segments.to_dict("index"),
+        }
 
     def _headline(self) -> str:
         metric, kind, of = self.settings["metric"], self.settings["kind"], self.settings["of"]
@@ -88,8 +80,6 @@ class ChangeDecomposition:
         if len(short) > SHOWN:
             lines.append(f"  ... {len(short) - SHOWN} more segments in .segments")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)

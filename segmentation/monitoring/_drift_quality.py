@@ -14,7 +14,7 @@ from scipy.stats import fisher_exact, norm
 from segmentation._format import column_difference, count, name_some, percent
 from segmentation._frames import is_frame, kind_of
 from segmentation._multiplicity import holm
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation._validation import as_customers
 from segmentation.assignment import as_assignment
 from segmentation.exceptions import ColumnError, CustomerTableError
@@ -27,7 +27,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SegmentQuality:
+class SegmentQuality(Result):
     """Missing values by period, segment and feature.
 
     Attributes
@@ -47,14 +47,8 @@ class SegmentQuality:
         """The rows whose share of missing values differs from the first period's."""
         return self.table[self.table["changed"]]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain({"settings": self.settings, "warnings": self.warnings, "table": self.table})
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {"settings": self.settings, "warnings": self.warnings, "table": self.table}
 
     def _headline(self) -> str:
         return (
@@ -74,8 +68,6 @@ class SegmentQuality:
         if len(self.changed) > SHOWN:
             lines.append(f"  ... {len(self.changed) - SHOWN} more in .changed")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count, percent
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.monitoring._drift_measures import MEASURES
 from segmentation.monitoring._whole_html import whole_html
 
@@ -19,7 +19,7 @@ SHOWN = 12
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class DriftReport:
+class DriftReport(Result):
     """Which features moved, and how surely.
 
     Attributes
@@ -50,17 +50,9 @@ class DriftReport:
         ranked = self.table.assign(times_limit=pd.concat(ratios, axis=1).max(axis=1).fillna(0.0))
         return ranked.sort_values("times_limit", ascending=False, kind="stable", ignore_index=True)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that can be written as JSON."""
+    def _facts(self) -> dict[str, Any]:
         drifted = [str(name) for name in self.drifted]
-        facts: dict[str, Any] = plain(
-            {"settings": self.settings, "warnings": self.warnings, "drifted": drifted, "table": self.table}
-        )
-        return facts
+        return {"settings": self.settings, "warnings": self.warnings, "drifted": drifted, "table": self.table}
 
     def _headline(self) -> str:
         n_features, both = self.table["feature"].nunique(), self.settings["n_both"]
@@ -81,8 +73,6 @@ class DriftReport:
         if len(self.table) > SHOWN:
             lines.append(f"  ... {len(self.table) - SHOWN} more rows in .table")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)

@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from segmentation._format import count, name_some, number, percent
 from segmentation._frames import kind_of
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import CustomerTableError
 from segmentation.monitoring._drift_null import Rows
@@ -27,7 +27,7 @@ CHUNK = 100
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SegmentDrift:
+class SegmentDrift(Result):
     """Size, membership and value of segments at two dates.
 
     Attributes
@@ -47,14 +47,8 @@ class SegmentDrift:
         """The rows that moved."""
         return self.table[self.table["moved"]]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain({"settings": self.settings, "warnings": self.warnings, "table": self.table})
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {"settings": self.settings, "warnings": self.warnings, "table": self.table}
 
     def _headline(self) -> str:
         settings = self.settings
@@ -73,8 +67,6 @@ class SegmentDrift:
                 f"{row['change']:+.4g} ({number(row['change_low'])} to {number(row['change_high'])})"
             )
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)

@@ -12,7 +12,7 @@ import pandas as pd
 from segmentation._format import count, name_some, percent
 from segmentation._notes import notes_of, with_notes
 from segmentation._plotting import shorten
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.assignment import UNASSIGNED, as_assignment
 from segmentation.exceptions import AssignmentError
 from segmentation.monitoring._colours import identity_colours
@@ -24,7 +24,7 @@ NAME_WIDTH = 26
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SegmentMatch:
+class SegmentMatch(Result):
     """What became of the segments of an earlier segmentation.
 
     Attributes
@@ -126,23 +126,15 @@ class SegmentMatch:
         """
         return identity_colours(self.segments, palette)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain(
-            {
-                "events": self.table,
-                "old": self.old.reset_index(),
-                "new": self.new.reset_index(),
-                "segments": self.segments,
-                "settings": self.settings,
-                "warnings": self.warnings,
-            }
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "events": self.table,
+            "old": self.old.reset_index(),
+            "new": self.new.reset_index(),
+            "segments": self.segments,
+            "settings": self.settings,
+            "warnings": self.warnings,
+        }
 
     def _headline(self) -> str:
         s = self.settings
@@ -176,8 +168,6 @@ class SegmentMatch:
         if len(self.table):
             lines.append(self._shown().to_string(index=False))
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, percent
 from segmentation._plotting import shorten
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.monitoring._colours import identity_colours
 from segmentation.monitoring._inputs import date_label
 from segmentation.monitoring._migration_ahead import simulate_ahead
@@ -29,7 +29,7 @@ DIFFERENT = 0.05
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class MigrationHistory:
+class MigrationHistory(Result):
     """Who went where over several dates.
 
     Attributes
@@ -137,23 +137,15 @@ class MigrationHistory:
             seed=seeds_of(random_state, 1)[0],
         )
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values that can be written as JSON, without the rows of customers."""
-        facts: dict[str, Any] = plain(
-            {
-                "table": self.table,
-                "transitions": self.transitions,
-                "stationarity": self.stationarity.reset_index(),
-                "memory_p_value": self.memory_p_value,
-                "settings": self.settings,
-                "warnings": self.warnings,
-            }
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "table": self.table,
+            "transitions": self.transitions,
+            "stationarity": self.stationarity.reset_index(),
+            "memory_p_value": self.memory_p_value,
+            "settings": self.settings,
+            "warnings": self.warnings,
+        }
 
     def _headline(self) -> str:
         n, dates = len(self.customers), [date_label(date) for date in self.dates]
@@ -203,8 +195,6 @@ class MigrationHistory:
         lines = [self._headline(), *(f"  {line}" for line in self._lines()), self._shares_heading(shown)]
         lines.append(shown.to_string())
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{escape(line)}</li>" for line in self._lines())

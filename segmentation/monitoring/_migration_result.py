@@ -11,7 +11,7 @@ import pandas as pd
 
 from segmentation._format import count, percent
 from segmentation._plotting import shorten
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.monitoring._colours import identity_colours
 
 __all__ = ["Migration"]
@@ -20,7 +20,7 @@ NAME_WIDTH = 26
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Migration:
+class Migration(Result):
     """Who went where between two dates.
 
     Attributes
@@ -54,21 +54,13 @@ class Migration:
         """Return the colour of every segment by its place in the order of codes."""
         return identity_colours(self.segments.index)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain(
-            {
-                "table": self.table,
-                "segments": self.segments.reset_index(),
-                "settings": self.settings,
-                "warnings": self.warnings,
-            }
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "table": self.table,
+            "segments": self.segments.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
+        }
 
     def _headline(self) -> str:
         s = self.settings
@@ -105,8 +97,6 @@ class Migration:
     def __str__(self) -> str:
         lines = [self._headline(), *(f"  {line}" for line in self._moves()), self._shown().to_string()]
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{escape(line)}</li>" for line in self._moves())

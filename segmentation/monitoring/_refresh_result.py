@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from segmentation._format import count
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.monitoring._drift_report import DriftReport
 from segmentation.monitoring._match_result import SegmentMatch
 from segmentation.monitoring._whole_html import whole_html
@@ -22,7 +22,7 @@ WIDTH = 120
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class RefreshAdvice:
+class RefreshAdvice(Result):
     """Keep, rename, refit or rebuild, and why.
 
     Attributes
@@ -66,26 +66,18 @@ class RefreshAdvice:
     settings: dict[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table of evidence."""
-        return self.table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain(
-            {
-                "action": self.action,
-                "reason": self.reason,
-                "next_review": self.next_review,
-                "evidence": self.table.to_dict("index"),
-                "segments": self.segments.to_dict("index"),
-                "cost": self.cost.to_dict("index"),
-                "names": self.names,
-                "settings": self.settings,
-                "warnings": self.warnings,
-            }
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "reason": self.reason,
+            "next_review": self.next_review,
+            "evidence": self.table.to_dict("index"),
+            "segments": self.segments.to_dict("index"),
+            "cost": self.cost.to_dict("index"),
+            "names": self.names,
+            "settings": self.settings,
+            "warnings": self.warnings,
+        }
 
     def _headline(self) -> str:
         return (
@@ -120,8 +112,6 @@ class RefreshAdvice:
         if self.next_review is not None:
             lines.append(f"  Next review: {self.next_review.isoformat()}")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = [*self._what_waiting_costs()]

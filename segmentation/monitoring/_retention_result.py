@@ -12,7 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, percent
 from segmentation._plotting import shorten
-from segmentation._results import plain
+from segmentation._results import Result
 
 __all__ = ["Retention"]
 
@@ -21,7 +21,7 @@ EVERYONE = "everyone"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Retention:
+class Retention(Result):
     """Who is still active after n periods.
 
     Attributes
@@ -94,16 +94,8 @@ class Retention:
         found: pd.Series[Any] = half.groupby("group", sort=False)["day"].min().astype("float64").reindex(groups)
         return found.rename("median_days")
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain(
-            {"table": self.table, "survival": self.survival, "settings": self.settings, "warnings": self.warnings}
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {"table": self.table, "survival": self.survival, "settings": self.settings, "warnings": self.warnings}
 
     def _headline(self) -> str:
         unit = self.settings["period"]
@@ -157,8 +149,6 @@ class Retention:
         if more > 0:
             lines.append(f"... and {count(more, 'group')} more in .table")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {html.escape(text)}</p>" for text in self.warnings)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from segmentation._format import count, money, number
 from segmentation._plotting import shorten
-from segmentation._results import plain
+from segmentation._results import Result
 
 __all__ = ["LedgerReturns", "group_name"]
 
@@ -31,7 +31,7 @@ def group_name(value: str, kind: str) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LedgerReturns:
+class LedgerReturns(Result):
     """Return on investment with intervals.
 
     Attributes
@@ -79,23 +79,15 @@ class LedgerReturns:
     settings: Mapping[str, Any]
     warnings: tuple[str, ...]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values that can be written as JSON."""
-        facts: dict[str, Any] = plain(
-            {
-                "table": self.table,
-                "over_time": self.over_time,
-                "total": self.total,
-                "amounts": self.amounts.reset_index(),
-                "settings": self.settings,
-                "warnings": self.warnings,
-            }
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "table": self.table,
+            "over_time": self.over_time,
+            "total": self.total,
+            "amounts": self.amounts.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
+        }
 
     def _headline(self) -> str:
         total, level = self.total, 100 * self.settings["level"]
@@ -165,8 +157,6 @@ class LedgerReturns:
         if len(self.table) > SHOWN:
             lines.append(f"... and {count(len(self.table) - SHOWN, 'row')} more in .table")
         return "\n".join([*lines, *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(line.strip())}</li>" for line in self._lines())

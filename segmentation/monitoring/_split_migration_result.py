@@ -11,7 +11,7 @@ import pandas as pd
 
 from segmentation._format import count, name_some, percent
 from segmentation._plotting import shorten
-from segmentation._results import plain
+from segmentation._results import Result
 from segmentation.monitoring._match_result import SegmentMatch
 
 __all__ = ["SplitMigration"]
@@ -21,7 +21,7 @@ CAUSES = ("stayed", "moved", "definition", "both", "undone", "entered", "left")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SplitMigration:
+class SplitMigration(Result):
     """How much of the change of the segments is customers who moved, and how much is definitions that moved.
 
     Attributes
@@ -80,24 +80,16 @@ class SplitMigration:
             rows &= (self.customers["before"] == segment) | (self.customers["after"] == segment)
         return self.customers[rows]
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table.copy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all figures as plain values that can be written as JSON, without the rows of customers."""
-        facts: dict[str, Any] = plain(
-            {
-                "summary": self.summary,
-                "table": self.table.reset_index(),
-                "orders": self.orders.reset_index(),
-                "flows": self.flows,
-                "values": None if self.values is None else self.values.reset_index(),
-                "settings": self.settings,
-                "warnings": self.warnings,
-            }
-        )
-        return facts
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "summary": self.summary,
+            "table": self.table.reset_index(),
+            "orders": self.orders.reset_index(),
+            "flows": self.flows,
+            "values": None if self.values is None else self.values.reset_index(),
+            "settings": self.settings,
+            "warnings": self.warnings,
+        }
 
     def _headline(self) -> str:
         s = self.summary
@@ -117,8 +109,6 @@ class SplitMigration:
 
     def __str__(self) -> str:
         return "\n".join([self._headline(), self._shown().to_string(), *(f"Note: {text}" for text in self.warnings)])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>Note: {escape(text)}</p>" for text in self.warnings)
