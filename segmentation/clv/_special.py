@@ -2,7 +2,8 @@
 
 It has a closed form with Gauss's hypergeometric function. scipy evaluates it to near machine precision where its
 parameters are moderate; for very active customers, or near the removable singularity at a = 1, it is a difference of
-large numbers. There the integral itself is summed: it is positive everywhere, so the sum loses nothing.
+large numbers. There the integral itself is summed: it is positive everywhere, so the sum loses nothing. So it is where
+the third parameter less the first two is a whole number, for which scipy has another series, which can be wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ CLOSED_FORM_ERROR = 1e-7
 DROPOUT_NODES = 241
 # Rows per block, which bounds the memory at about 50 MB.
 BLOCK = 4096
+# scipy takes that other series above this argument (with some room for rounding).
+OTHER_SERIES = 0.89
 # exp(-40) is far below machine precision: tails that have fallen by it are cut off.
 TAIL = 40.0
 
@@ -90,11 +93,14 @@ def mean_purchases_while_dying(shape: Floats, a: Floats | float, b: Floats, span
     second = c - shape
     with np.errstate(all="ignore"):
         ratio = np.asarray(c / (a - 1.0))
-        hypergeometric = hyp2f1(a - 1.0, second, c, span / (1.0 + span))
+        argument = span / (1.0 + span)
+        hypergeometric = hyp2f1(a - 1.0, second, c, argument)
         result = np.asarray(ratio * (1.0 - (1.0 + span) ** (1.0 - a) * hypergeometric), dtype=np.float64)
         # The difference from 1 is known to rounding; parameters of hyp2f1 amplify rounding by their square.
         error = 2e-16 * np.abs(ratio) * (1.0 + a**2 + second**2) / result
-    exact = (error < CLOSED_FORM_ERROR) & (result > 0) & (result <= shape * span)
+    difference = c - second - (a - 1.0)
+    other_series = (argument > OTHER_SERIES) & (np.abs(difference - np.round(difference)) < 1e-9)
+    exact = (error < CLOSED_FORM_ERROR) & (result > 0) & (result <= shape * span) & ~other_series
     rest = ~exact & (span > 0)
     result[span == 0] = 0.0
     if rest.any():

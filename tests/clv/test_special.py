@@ -55,6 +55,9 @@ def dying_oracle(shape, a, b, span):
         (0.5, 0.01, 900.0, 2.0),  # nobody leaves
         (0.5, 0.5, 2.0, 400.0),  # a horizon of many lifetimes
         (0.5, 0.5, 2.0, 1e-6),  # and a tiny one
+        (28.0, 24.0, 138.0, 13.15),  # whole parameters, for which scipy's function can be wrong by more than half
+        (13.0, 28.0, 134.0, 11.19),
+        (5.0, 6.0, 87.0, 10.0),
     ],
 )
 def test_purchases_of_an_active_customer(shape, a, b, span):
