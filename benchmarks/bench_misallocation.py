@@ -5,7 +5,7 @@
 * coverage: known curves, estimates that scatter around them (and draws around the estimates as these do around the
   truth), in at least 500 simulations per scenario: return and gain of the recommended plan, cost of today's split. The
   quantiles of the draws without correction stand beside. A share that is outside of its limits by no more than two
-  Monte Carlo errors is decided by 2,000 other simulations.
+  Monte Carlo errors is decided by four (data: three) times as many other simulations.
 * data: the same with curves fitted by `fit_response_curve` to simulated randomized customers.
 * shuffled: `value_of_segmentation` of segments that mean nothing, and of ones that do.
 * markets: plans on curves from randomized and from confounded data of 200 simulated markets, against an equal split.
@@ -16,8 +16,10 @@ Exits with status 1 if a limit is missed.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,8 +27,9 @@ import numpy as np
 from segmentation.allocation import Resource, misallocation_cost, value_of_information, value_of_segmentation
 from segmentation.allocation._input import make_problem
 from segmentation.allocation._misallocation_draws import batch_of, best_plans, point_batch
+from segmentation.allocation._misallocation_optimum import cost_of
 from segmentation.allocation._misallocation_parts import changes
-from segmentation.allocation._misallocation_study import cost_of, study_of
+from segmentation.allocation._misallocation_study import study_of
 from segmentation.allocation._solve import solve
 from segmentation.curves import ExponentialCurve, HillCurve, LinearCurve, LogCurve, PowerCurve, fit_response_curve
 
@@ -193,6 +196,32 @@ def widened(low: float, high: float, n: int) -> tuple[float, float]:
     return low - error, high + error
 
 
+def _once(make: Callable[[], dict[str, np.ndarray]]) -> Callable[[], dict[str, np.ndarray]]:
+    """Return what makes other simulations when they are first asked for."""
+    return functools.lru_cache(maxsize=1)(make)
+
+
+def judge(
+    what: str,
+    told: str,
+    found: dict[str, np.ndarray],
+    others: Callable[[], dict[str, np.ndarray]],
+    limits: tuple[float, float] | None,
+) -> None:
+    """Print how often a figure was held; other simulations decide where chance may have put that beyond a limit."""
+    share = float(found[what].mean())
+    if limits is None:
+        line(f"  {what:<7} {told}", f"{share:.3f}", "(no limit)", None)
+        return
+    (low, high), (near, far) = limits, widened(*limits, len(found[what]))
+    limit = f"{low:.2f} to {high:.2f}"
+    if not low <= share <= high and near <= share <= far:
+        line(f"  {what:<7} {told}", f"{share:.3f}", "(decided below)", None)
+        again = others()[what]
+        share, told = float(again.mean()), f"again, in {len(again):,} other simulations"
+    line(f"  {what:<7} {told}", f"{share:.3f}", limit, low <= share <= high)
+
+
 def coverage(n_sims: int, n_draws: int, *, quick: bool) -> None:
     print(f"\nCoverage at 90 %, {n_sims} simulations per scenario, {n_draws} draws (beside: quantiles of the draws)")
     for k, scenario in enumerate(SCENARIOS):
@@ -201,22 +230,14 @@ def coverage(n_sims: int, n_draws: int, *, quick: bool) -> None:
         error = float(found["seen"].std())
         size = float(found["true_cost"][0]) / error
         name = f"{n} segments, {families}, {noise:g} {kind}" + (f", r {correlation:g}" if correlation else "")
-        low, high = widened(0.86, 0.94, n_sims) if quick else (0.86, 0.94)
+        limits = widened(0.86, 0.94, n_sims) if quick else (0.86, 0.94)
         print(f"{name}; today {today}, true cost {size:.1f} standard errors")
+        others = _once(lambda k=k, scenario=scenario: one_scenario(scenario, 4 * n_sims, n_draws, 100 + k, others=True))
         for what in ("return", "gain", "cost"):
-            share, naive = float(found[what].mean()), float(found[f"{what}_naive"].mean())
+            naive = float(found[f"{what}_naive"].mean())
             bias, seen = (float(found[f"{what}{end}"].mean()) / error for end in ("_bias", "_seen_bias"))
-            ruled = what != "cost" or size > 2
-            limit = f"{low:.2f} to {high:.2f}" if ruled else "(no limit)"
-            told = f"  {what:<7} (draws {naive:.2f}; bias {bias:+.2f} of {seen:+.2f} standard errors)"
-            near, far = widened(low, high, n_sims)
-            if ruled and not low <= share <= high and near <= share <= far:
-                # chance may have done it: four times as many simulations, other ones, decide
-                line(told, f"{share:.3f}", "(decided below)", None)
-                again = one_scenario(scenario, 4 * n_sims, n_draws, seed=100 + k, others=True)
-                share = float(again[what].mean())
-                told = f"  {what:<7} again, in {4 * n_sims:,} other simulations"
-            line(told, f"{share:.3f}", limit, low <= share <= high if ruled else None)
+            told = f"(draws {naive:.2f}; bias {bias:+.2f} of {seen:+.2f} standard errors)"
+            judge(what, told, found, others, limits if what != "cost" or size > 2 else None)
         if size == 0:
             zero = float(found["lower_is_zero"].mean())
             least = widened(0.9, 1, n_sims)[0] if quick else 0.9
@@ -253,33 +274,40 @@ def fitted(rows: list[tuple[np.ndarray, np.ndarray]], n_draws: int, seed: int, *
 
 def data(n_sims: int, n_draws: int, *, quick: bool) -> None:
     print(f"\nCoverage at 90 % with curves fitted to randomized customers, {n_sims} simulations")
-    low, high = widened(0.86, 0.94, n_sims) if quick else (0.86, 0.94)
-    for size, today in ((400, "far"), (1500, "far")):
-        rng = np.random.default_rng(size)
-        truth = market(rng, 5)
-        budget = (Resource("contacts", 2.0 * 5),)
-        true_problem = make_problem(
-            {f"s{i}": f(*p) for i, (f, p) in enumerate(truth)}, budget, uses=None, bounds=None, min_share=None
-        )
-        world = point_batch(true_problem)
-        best = solve(true_problem).x
-        actual = rng.dirichlet(np.full(5, 0.5)) * 10.0 if today == "far" else best
-        true_cost = float((world.value(best) - world.value(actual)).sum())
-        rows = []
-        for k in range(n_sims):
-            curves = fitted(customers(rng, truth, size, confounded=False), n_draws, 1000 * k, randomized=True)
-            problem = make_problem(
-                {f"s{i}": c for i, c in enumerate(curves)}, budget, uses=None, bounds=None, min_share=None
-            )
-            rows.append(one_estimate(problem, actual, world, true_cost, np.zeros(5), np.ones((1, 5))))
-        error = float(np.std([row["seen"] for row in rows]))
-        print(f"5 segments of {size} customers, today {today}, true cost {true_cost / error:.1f} standard errors")
+    limits = widened(0.86, 0.94, n_sims) if quick else (0.86, 0.94)
+    for size in (400, 1500):
+        found = from_data(size, n_sims, n_draws)
+        error, true_cost = float(found["seen"].std()), float(found["true_cost"][0])
+        print(f"5 segments of {size} customers, today far, true cost {true_cost / error:.1f} standard errors")
+        others = _once(lambda size=size: from_data(size, 3 * n_sims, n_draws, others=True))
         for what in ("return", "gain", "cost"):
-            share = float(np.mean([row[what] for row in rows]))
-            naive = float(np.mean([row[f"{what}_naive"] for row in rows]))
             ruled = what != "cost" or true_cost > 2 * error
-            limit = f"{low:.2f} to {high:.2f}" if ruled else "(no limit)"
-            line(f"  {what:<7} (draws {naive:.2f})", f"{share:.3f}", limit, low <= share <= high if ruled else None)
+            told = f"(draws {float(found[f'{what}_naive'].mean()):.2f})"
+            judge(what, told, found, others, limits if ruled else None)
+
+
+def from_data(size: int, n_sims: int, n_draws: int, *, others: bool = False) -> dict[str, np.ndarray]:
+    """Return per simulation what `one_scenario` returns, of curves fitted to customers."""
+    rng = np.random.default_rng(size)
+    truth = market(rng, 5)
+    budget = (Resource("contacts", 2.0 * 5),)
+    true_problem = make_problem(
+        {f"s{i}": f(*p) for i, (f, p) in enumerate(truth)}, budget, uses=None, bounds=None, min_share=None
+    )
+    world = point_batch(true_problem)
+    best = solve(true_problem).x
+    actual = rng.dirichlet(np.full(5, 0.5)) * 10.0
+    true_cost = float((world.value(best) - world.value(actual)).sum())
+    if others:
+        rng = np.random.default_rng([size, 1])
+    rows = []
+    for k in range(n_sims):
+        curves = fitted(customers(rng, truth, size, confounded=False), n_draws, 1000 * k, randomized=True)
+        problem = make_problem(
+            {f"s{i}": c for i, c in enumerate(curves)}, budget, uses=None, bounds=None, min_share=None
+        )
+        rows.append(one_estimate(problem, actual, world, true_cost, np.zeros(5), np.ones((1, 5))))
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]} | {"true_cost": np.array([true_cost])}
 
 
 # ---------------------------------------------------------------------- segments that mean nothing

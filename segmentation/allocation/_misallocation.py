@@ -14,10 +14,11 @@ from segmentation._format import count, name_some, number
 from segmentation.allocation._contacts import read_customers
 from segmentation.allocation._keys import amount_of, by_item
 from segmentation.allocation._misallocation_draws import point_batch
+from segmentation.allocation._misallocation_optimum import cost_of
 from segmentation.allocation._misallocation_parts import alike, cause_figures, changes
 from segmentation.allocation._misallocation_plan import plan_from
 from segmentation.allocation._misallocation_result import Misallocation
-from segmentation.allocation._misallocation_study import FEW_WORLDS, Figure, Study, cost_of, n_drawn, study_of
+from segmentation.allocation._misallocation_study import FEW_WORLDS, Figure, Study, n_drawn, study_of
 from segmentation.allocation._problem import Problem
 from segmentation.allocation._result import Allocation
 
@@ -127,7 +128,7 @@ def misallocation_cost(
     ... }
     >>> found = misallocation_cost({"loyal": 20, "new": 20}, curves, Resource("budget", 40), period="a quarter")
     >>> print(found.sentences[0])
-    today's split costs about 32.71 (90 % interval 12.58 to 63.18) a quarter
+    today's split costs about 32.71 (90 % interval 12.44 to 73.54) a quarter
     """
     arguments = dict(locals())
     check_draws(n_draws)

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from segmentation.allocation._misallocation_draws import Batch, batch_of, best_plans, is_smooth, mixed, point_batch
 from segmentation.allocation._problem import Problem
-from segmentation.curves import LinearCurve
 
-__all__ = ["Figure", "Study", "cost_of", "figure_of", "net_value", "n_drawn", "n_worlds", "study_of"]
+__all__ = ["Figure", "Study", "figure_of", "net_value", "n_drawn", "n_worlds", "study_of"]
 
 Array = NDArray[np.float64]
 # Plans are chosen this part of the way to the draws and valued all the way: the optimism at nearly the noise of the
@@ -32,8 +31,6 @@ Array = NDArray[np.float64]
 PART = 0.5
 # Worlds in which the problem is solved again, at most: all at once; one by one; one by one where it is discrete.
 WORLDS = (1000, 300, 60)
-# Steps of the scale along which the cost is tested, and its end relative to what is seen.
-SCALES = np.linspace(0.0, 4.0, 201)
 FEW_WORLDS = 20
 # From the 5 % to the 95 % quantile of a standard normal distribution.
 NORMAL_RANGE = 3.2897
@@ -194,76 +191,3 @@ def _spread(values: Array) -> float:
     """Return the standard deviation that a normal distribution with these quantiles has; few extremes do not count."""
     low, high = np.quantile(values, [0.05, 0.95])
     return float(high - low) / NORMAL_RANGE
-
-
-def cost_of(study: Study, actual: Array, level: float, prices: Array, gain: Figure) -> Figure:
-    """Return the cost of `actual` against the unknown optimum, not below 0, and its interval.
-
-    The best split is as good as the plan or better, so the cost, its lower and its upper bound are nowhere below those
-    of the `gain` of the plan.
-
-    Notes
-    -----
-    The cost seen is C^ = C + s l + Q: l is how much it is off at fixed efforts, Q what the best efforts make of the
-    errors, never below 0. A cost C = s^2 C^ (the loss grows with the square of how far apart the plans are, the error
-    with the distance) is in the interval if C^ is not among the smallest or largest (1 - level) / 2 of what it would be
-    seen as; for errors that are normal and losses that are quadratic this is exact: C^ is then a noncentral chi-square.
-    """
-    point, solved = study.point, study.solved
-    seen = float((study.value(point, study.plan) - study.value(point, actual)).sum())
-    change = study.value(solved, study.plan) - study.value(solved, actual)
-    off = change.sum(axis=1) - seen
-    mean = float(off.mean())
-    # a maximum of estimates is too high by what choosing on them brings
-    value = max(seen - mean - float(study.regret.mean()), 0.0)
-    most = float(np.quantile(study.regret, (1 + level) / 2))
-    if study.follows(actual):
-        # what was chosen on these estimates costs what they are off
-        value = max(gain.value, 0.0) + float(study.regret.mean())
-        return _at_least(Figure(value, 0.0, max(most, value), seen), gain)
-    if seen <= 0:
-        return _at_least(Figure(0.0, 0.0, most, seen), gain)
-    would_be = SCALES[:, None] ** 2 * seen + SCALES[:, None] * (2 * mean - off) + study.regret
-    above = np.maximum.accumulate((would_be >= seen).mean(axis=1))
-    low, high = (_scale_at(above, share) ** 2 * seen for share in ((1 - level) / 2, (1 + level) / 2))
-    if _may_be_best(study, actual, seen, prices, (1 - level) / 2):
-        low = 0.0
-    # a plan that was chosen on these estimates costs what they are off
-    return _at_least(Figure(value, min(low, value), max(high, most, value), seen), gain)
-
-
-def _at_least(cost: Figure, gain: Figure) -> Figure:
-    """Return the cost with each of its figures no less than that of the gain."""
-    return Figure(max(cost.value, gain.value), max(cost.low, gain.low), max(cost.high, gain.high), cost.uncorrected)
-
-
-def _scale_at(above: Array, share: float) -> float:
-    """Return the scale at which a share of the worlds shows more than was seen; 0 where even none does at 0."""
-    return 0.0 if above[0] >= share else float(np.interp(share, above, SCALES))
-
-
-def _may_be_best(study: Study, actual: Array, seen: float, prices: Array, share: float) -> bool:
-    """Test where curves are straight, whose ties no quadratic shows, whether `actual` may be best after all.
-
-    The curves are raised or lowered until their slopes at `actual` are in balance, and scattered as the draws are.
-    """
-    if not any(isinstance(curve, LinearCurve) for curve in study.problem.curves):
-        return False
-    use = study.problem.use @ prices
-    slope = study.point.slope(actual)[0]
-    held = actual > study.problem.lower
-    if (use <= 0).any() or (slope[held] <= 0).any():
-        return False
-    with np.errstate(all="ignore"):
-        factor = use / slope
-        worth = study.point.value(actual)[0]
-        scale = float(worth[held].sum() / (factor * worth)[held].sum()) if held.any() else 1.0
-        factor = np.where(held, factor * scale, np.minimum(factor * scale, 1.0))
-    stacks = []
-    for (family, where, start), (_, _, end) in zip(study.point.stacks, study.solved.stacks, strict=True):
-        params = end.copy()
-        params[..., 0] = np.maximum(factor[where] * start[..., 0] + end[..., 0] - start[..., 0], 0.0)
-        stacks.append((family, where, params))
-    worlds = Batch(tuple(stacks), study.solved.n_worlds, study.solved.n_items)
-    best = study.value(worlds, best_plans(study.problem, worlds)) - study.value(worlds, actual)
-    return bool((best.sum(axis=1) >= seen).mean() > share)
