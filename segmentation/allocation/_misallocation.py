@@ -128,7 +128,7 @@ def misallocation_cost(
     ... }
     >>> found = misallocation_cost({"loyal": 20, "new": 20}, curves, Resource("budget", 40), period="a quarter")
     >>> print(found.sentences[0])
-    today's split costs about 32.71 (90 % interval 12.44 to 73.54) a quarter
+    today's split costs about 32.71 (90 % interval 12.44 to 74.74) a quarter
     """
     arguments = dict(locals())
     check_draws(n_draws)

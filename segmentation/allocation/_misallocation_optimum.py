@@ -33,6 +33,10 @@ SCALES = np.linspace(0.0, 1.0, 101)
 # Dearer worlds are searched by secants of normal scores: so many times, no further than so many standard errors.
 SEARCHES = 3
 FARTHEST = 5.0
+# The estimates look dearer than the truth by what choosing on their noise brings, the regret. In a quadratic loss that
+# makes errors larger as any other cost does; where one segment holds the cost, it makes them no larger. In between,
+# this part of it is taken for no cost of the worlds whose errors are looked at.
+NO_COST = 0.5
 # A share of worlds this near to the one looked for is it.
 NEAR = 0.004
 
@@ -47,21 +51,21 @@ def cost_of(study: Study, actual: Array, level: float, prices: Array, gain: Figu
     seen = float((study.value(point, study.plan) - study.value(point, actual)).sum())
     change = study.value(solved, study.plan) - study.value(solved, actual)
     off = change.sum(axis=1) - seen
-    mean = float(off.mean())
+    regret = float(study.regret.mean())
     # a maximum of estimates is too high by what choosing on them brings
-    value = max(seen - mean - float(study.regret.mean()), 0.0)
+    value = max(seen - float(off.mean()) - regret, 0.0)
     most = float(np.quantile(study.regret, (1 + level) / 2))
     if study.follows(actual):
         # what was chosen on these estimates costs what they are off
-        value = max(gain.value, 0.0) + float(study.regret.mean())
+        value = max(gain.value, 0.0) + regret
         return _at_least(Figure(value, 0.0, max(most, value), seen), gain)
     if seen <= 0:
         return _at_least(Figure(0.0, 0.0, most, seen), gain)
     low = _lowest(study, off, seen, (1 - level) / 2)
     if _may_be_best(study, actual, seen, prices, (1 - level) / 2):
         low = 0.0
-    # a plan that was chosen on these estimates costs what they are off
-    high = max(_highest(study, actual, off, seen, (1 + level) / 2), most, value)
+    # the best plan that estimates allow costs so much: a split from before them is not surely nearer to the best
+    high = max(_highest(study, actual, off, seen, (1 + level) / 2), regret, value)
     return _at_least(Figure(value, min(low, value), high, seen), gain)
 
 
@@ -85,7 +89,7 @@ def _highest(study: Study, actual: Array, off: Array, seen: float, share: float)
     """Return the cost, up from the one seen, of which a share of the worlds would show as much as was seen."""
     if not off.std() > 0:
         return seen
-    way = _way(study, off)
+    way, noise = _way(study, off), NO_COST * float(study.regret.mean())
 
     def dearer(steps: float) -> tuple[float, float]:
         """Return the cost so many standard errors up, and the normal score of the share that would show more."""
@@ -95,7 +99,7 @@ def _highest(study: Study, actual: Array, off: Array, seen: float, share: float)
 
     def score(shown: Array) -> float:
         rest = 0.5 / len(shown)
-        return float(ndtri(np.clip((shown >= seen).mean(), rest, 1 - rest)))
+        return float(ndtri(np.clip((shown >= seen + noise).mean(), rest, 1 - rest)))
 
     wanted, near = float(ndtri(share)), NEAR / float(np.exp(-0.5 * ndtri(share) ** 2) / np.sqrt(2 * np.pi))
     here = study.value(study.solved, study.plans) - study.value(study.solved, actual)
@@ -112,7 +116,7 @@ def _highest(study: Study, actual: Array, off: Array, seen: float, share: float)
         slope = max((tried[steps][1] - tried[0.0][1]) / steps, 0.3)
     order = sorted(tried)
     scores = np.maximum.accumulate([tried[s][1] for s in order])
-    return float(np.interp(wanted, scores, [tried[s][0] for s in order]))
+    return float(np.interp(wanted, scores, [tried[s][0] for s in order])) - noise
 
 
 def _cost_in(study: Study, worlds: Batch, actual: Array) -> Array:

@@ -12,7 +12,7 @@ import pytest
 from segmentation.allocation import Resource, allocate, misallocation_cost
 from segmentation.allocation._input import make_problem
 from segmentation.allocation._misallocation_draws import batch_of, best_plans, mixed, point_batch
-from segmentation.allocation._misallocation_optimum import _moved, _way, cost_of
+from segmentation.allocation._misallocation_optimum import NO_COST, _moved, _way, cost_of
 from segmentation.allocation._misallocation_parts import alike, changes
 from segmentation.allocation._misallocation_study import Figure, figure_of, study_of
 from segmentation.allocation._solve import solve
@@ -355,7 +355,10 @@ def one_strong_segment(heights, errors=None, n_draws=2000):
 
 @pytest.mark.parametrize("estimate", [22.0, 30.0, 38.0])
 def test_the_upper_end_is_a_cost_that_rarely_looks_as_low_as_what_is_seen(estimate):
-    """Curves moved until the cost is at the upper end: of new estimates there, 95 % show more than was seen."""
+    """Curves moved until the cost is at the upper end: of new estimates there, 95 % show more than was seen.
+
+    On both sides half of what choosing on noise adds is taken off, see NO_COST.
+    """
     heights, errors = np.array([estimate, 20.0, 25.0, 15.0]), np.array([6.0, 2.0, 2.0, 2.0])
     problem, equal = one_strong_segment(heights, errors), np.full(4, 15.0)
     solution = solve(problem)
@@ -371,11 +374,12 @@ def test_the_upper_end_is_a_cost_that_rarely_looks_as_low_as_what_is_seen(estima
 
     steps = np.linspace(0.0, 4.0, 161)
     reached = np.array([cost_at(heights + step * part) for step in steps])
-    at_high = heights + np.interp(cost.high, reached, steps) * part
+    noise = NO_COST * study.regret.mean()
+    at_high = heights + np.interp(cost.high + noise, reached, steps) * part
     worlds = batch_of(one_strong_segment(at_high, errors, 4000), 4000)
     shown = (worlds.value(best_plans(problem, worlds)) - worlds.value(equal)).sum(axis=1)
     # 0.011 is three Monte Carlo errors of 4,000; 0.02 those of the 1,000 worlds of the search
-    assert (shown >= cost.uncorrected).mean() == pytest.approx(0.95, abs=0.031)
+    assert (shown >= cost.uncorrected + noise).mean() == pytest.approx(0.95, abs=0.031)
 
 
 def problem_exponents(n):
