@@ -92,10 +92,11 @@ def misallocation_cost(
     estimate with its standard error), plans are made with them and valued without them. For the gain part of the error
     is enough, so that choices among nearly equal segments are corrected by as much as they need [1]_. The interval of
     the gain adds the uncertainty of the choice to that of the curves; that of the cost holds those costs under which
-    the cost seen would not be surprising. Where today's split may be the best, errors act by their squares, and both
-    intervals follow that: for quadratic outcomes and normal errors the gain is in its 90 % interval in 89 to 94 % of
-    cases, wherever today's split is. Draw by draw, the best outcome minus today's is positive whatever today's split
-    is; its quantiles are no interval of the cost, and are not shown.
+    the cost seen would not be surprising, the higher ones in curves moved as errors do that would hide them [3]_. Where
+    today's split may be the best, errors act by their squares, and both intervals follow that: for quadratic outcomes
+    and normal errors the gain is in its 90 % interval in 89 to 94 % of cases, wherever today's split is. Draw by draw,
+    the best outcome minus today's is positive whatever today's split is; its quantiles are no interval of the cost, and
+    are not shown.
 
     *Plans that are followed.* Today's split is taken for older than the curves. One that was chosen on them, such as
     the plan itself or what it was rounded to, looks as much too good as the plan; it is told by how near it is,
@@ -117,6 +118,8 @@ def misallocation_cost(
        coupled bootstrap techniques. arXiv:2111.09447
     .. [2] Smith, J. E., Winkler, R. L. (2006). The optimizer's curse: skepticism and postdecision surprise in decision
        analysis. Management Science 52. doi:10.1287/mnsc.1050.0451
+    .. [3] DiCiccio, T., Efron, B. (1992). More accurate confidence intervals in exponential families. Biometrika 79.
+       doi:10.1093/biomet/79.2.231
 
     Examples
     --------
